@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the BPF programs and the daemon share: map keys and values, events, commands. Both sides are built from
+ * one tree, but pinned maps and other programs outlive a build, so a change of any layout here raises
+ * MIMIC_ABI_VERSION.
+ */
+#ifndef MIMIC_ABI_H
+#define MIMIC_ABI_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include "core/addr.h"
+#include "core/conn.h"
+#include "core/settings.h"
+
+enum {
+	MIMIC_ABI_VERSION = 1,
+	MIMIC_CONNS_MAX = 131072,   /* entries of the connection map */
+	MIMIC_FILTERS_MAX = 8192,   /* entries of the filter map */
+	MIMIC_L2_MAX = 22,	    /* Ethernet and two VLAN tags */
+	MIMIC_COMMANDS_MAX = 64,    /* in one run of the command program */
+	MIMIC_EVENTS_BYTES = 1 << 20,
+	MIMIC_HELD_TOTAL_BYTES = 32 << 20, /* of all frames that wait in the daemon */
+};
+
+/* The L2 header that carries a segment to the peer, in-band VLAN tags included. */
+struct mimic_l2 {
+	__u8 len; /* 0 on links without L2 header */
+	__u8 bytes[MIMIC_L2_MAX];
+	__u8 pad;
+};
+
+_Static_assert(sizeof(struct mimic_l2) == 24, "mimic_l2 is part of a map value");
+
+/* Map `conns`: struct conn_key -> this. Written by BPF only, under the lock. */
+struct mimic_conn {
+	struct bpf_spin_lock lock;
+	__u32 mark; /* skb->mark of the datagrams of this flow */
+	struct conn c;
+	struct mimic_l2 l2;
+};
+
+/* Map `filters`: struct filter_key -> struct conn_settings. Written by the daemon. */
+
+/* Ring `events`: what the daemon has to do after a segment, a datagram or a tick. */
+struct mimic_event {
+	struct conn_key key;
+	struct mimic_l2 l2;
+	__u32 epoch;
+	__u32 release_limit; /* with NOTIFY_RELEASE: how far into the queue the daemon may go */
+	__u8 notify;	     /* set of enum notify */
+	__u8 window_scale;   /* for the options of SYN and SYN-ACK */
+	__u8 pad[2];
+	struct reply reply[CONN_REPLIES];
+};
+
+/* Perf buffers `held`: this, then the frame from its first byte, frame_len bytes. */
+struct mimic_held {
+	struct conn_key key;
+	__u32 epoch;
+	__u32 number;	   /* order within the epoch; wraps */
+	__u32 offset;	   /* of the payload in the queue: compare offset + payload_len with release_limit */
+	__u32 frame_len;
+	__u16 payload_len; /* of the datagram */
+	__u16 l4_off;	   /* of the UDP header in the frame */
+	__u8 first;	   /* nothing waited before it */
+	__u8 vlan_present; /* the tag below was stripped from the frame */
+	__be16 vlan_proto;
+	__u16 vlan_tci;
+	__u16 pad;
+};
+
+_Static_assert(sizeof(struct mimic_held) == 64, "mimic_held has no hidden padding");
+
+/*
+ * Packet data of a run of the program mimic_command: `count` entries, handled one by one, one for each repetition
+ * that BPF_PROG_TEST_RUN is asked for.
+ */
+enum mimic_command_type {
+	COMMAND_TICK = 1,
+	COMMAND_UNHOLD = 2,   /* a waiting datagram was lost in the daemon */
+	COMMAND_SHUTDOWN = 3,
+};
+
+struct mimic_command_entry {
+	struct conn_key key;
+	__u32 epoch;	   /* COMMAND_UNHOLD */
+	__u32 payload_len; /* COMMAND_UNHOLD */
+};
+
+struct mimic_command {
+	__u8 l2[16]; /* zero: the kernel takes the first 14 bytes for an Ethernet header */
+	__u32 type;
+	__u32 next; /* counted up by the program */
+	struct mimic_command_entry entry[MIMIC_COMMANDS_MAX];
+};
+
+/* Set by the daemon before load. */
+struct mimic_config {
+	__u8 ethernet; /* frames begin with an Ethernet header */
+	__u8 pad[3];
+	__u32 release_mark; /* of the datagrams that the daemon sends back */
+};
+
+/* A mapped array (section .data.shared): written by the daemon at any time, read by BPF. */
+struct mimic_shared {
+	__u32 mtu;		/* of the interface, L3 bytes */
+	__u32 staging_ifindex;	/* 0: there is none */
+	__u32 held_frame_bytes; /* memory that waiting frames take in the daemon */
+	__u32 zero; /* a 0 that the verifier does not know: tcpopt_parse() */
+	__u8 local_ports[65536 / 8];  /* bit per port (host order) that a local= filter names */
+	__u8 remote_ports[65536 / 8]; /* and a remote= filter */
+};
+
+#endif

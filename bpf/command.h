@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The daemon's hand: runs by BPF_PROG_TEST_RUN, so that every change of a connection happens in BPF under its lock.
+ * Each repetition of a run takes the next entry, so there is no loop for the verifier.
+ */
+#ifndef MIMIC_COMMAND_H
+#define MIMIC_COMMAND_H
+
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+#include "context.h"
+#include "flow.h"
+#include "maps.h"
+
+static __always_inline int command_entry(__u32 type, const struct mimic_command_entry *entry)
+{
+	struct conn_key key = entry->key;
+	struct effect eff = {};
+	struct mimic_conn *value;
+	struct mimic_l2 l2;
+	struct env env;
+	__u8 scale;
+
+	value = bpf_map_lookup_elem(&conns, &key);
+	if (!value)
+		return 0;
+	flow_env(&env);
+	flow_lock(value);
+	if (type == COMMAND_TICK)
+		conn_tick(&value->c, &env, &eff);
+	else if (type == COMMAND_SHUTDOWN)
+		conn_shutdown(&value->c, &eff);
+	else if (type == COMMAND_UNHOLD && value->c.epoch == entry->epoch)
+		conn_unhold(&value->c, entry->payload_len);
+	scale = conn_window_scale(&value->c);
+	flow_unlock(value);
+	l2 = value->l2;
+	flow_tell(&key, &eff, &l2, scale);
+	if (eff.reason)
+		count(eff.reason);
+	if (eff.remove)
+		bpf_map_delete_elem(&conns, &key);
+	return 0;
+}
+
+static __always_inline int command(struct __sk_buff *skb)
+{
+	struct mimic_command_entry entry;
+	struct mimic_command *cmd;
+	__u32 type, next;
+
+	cmd = skb_data(skb);
+	if ((void *)&cmd->entry[0] > skb_end(skb)) {
+		if (bpf_skb_pull_data(skb, skb->len))
+			return -1;
+		cmd = skb_data(skb);
+		if ((void *)&cmd->entry[0] > skb_end(skb))
+			return -1;
+	}
+	type = cmd->type;
+	next = cmd->next;
+	if (next >= MIMIC_COMMANDS_MAX)
+		return -1;
+	cmd->next = next + 1;
+	if (bpf_skb_load_bytes(skb, offsetof(struct mimic_command, entry) + next * sizeof(entry), &entry, sizeof(entry)))
+		return -1;
+	return command_entry(type, &entry);
+}
+
+#endif

@@ -1,0 +1,904 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The state machine of a connection (wire-protocol sections 2 to 5), without a kernel: what came in, the time and
+ * the settings decide what becomes of a packet, which segments are sent, and what the daemon is told.
+ *
+ *	            datagram out: SYN                       SYN in: SYN-ACK
+ *	   IDLE ---------------------> SYN_SENT     IDLE -------------------> SYN_RECEIVED
+ *	     ^                            |  \                                     |
+ *	     |  retries used up: RST,     |   `-- SYN in: ACK --> SYN_RECEIVED     | ACK or data in
+ *	     |  cooldown                  |       (simultaneous)                   |
+ *	     `----------------------------'                                        v
+ *	     ^                            `--- SYN-ACK in: ACK -----------> ESTABLISHED
+ *	     `--- exact RST, FIN, silence after keepalives, failed liveness check ---'
+ *
+ * CLOSED is the tombstone of an entry that is about to be deleted: nobody may revive it.
+ *
+ * Numbers are in host order and wrap (RFC 9293 3.4). Times are nanoseconds of one monotonic clock. Every function
+ * that takes a struct effect expects it zeroed.
+ */
+#ifndef MIMIC_CORE_CONN_H
+#define MIMIC_CORE_CONN_H
+
+#include "reason.h"
+#include "settings.h"
+#include "tcpopt.h"
+#include "transform.h"
+#include "types.h"
+
+enum conn_limits {
+	CONN_WINDOW_SCALE = 12,
+	CONN_WINDOW_SCALE_MAX = 14,	 /* under max_window */
+	CONN_WINDOW_FULL = 0x3400000,	 /* bytes: 0x3400 << 12 */
+	CONN_WINDOW_FULL_MAX = 0xffff << 14,
+	CONN_WINDOW_UNSCALED = 0xffff,
+	CONN_SEQ_TOLERANCE = 2 * CONN_WINDOW_FULL, /* section 5: how far a number may be off */
+	CONN_HELD_MAX = 128,		 /* datagrams that may wait */
+	CONN_HELD_BYTES_MAX = 256 * 1024, /* and their payloads */
+	CONN_COOLDOWN_S = 5,
+	CONN_CHECK_PROBES = 3,		 /* of a liveness check */
+	CONN_REPLIES = 2,
+};
+
+#define CONN_PROBE_INTERVAL_NS	  (10 * NSEC_PER_MSEC)
+#define CONN_STARVED_PROBE_NS	  (200 * NSEC_PER_MSEC) /* datagrams wait for the peer's window */
+#define CONN_CHECK_INTERVAL_NS	  (300 * NSEC_PER_MSEC)
+#define CONN_CHALLENGE_NS	  (100 * NSEC_PER_MSEC) /* between answers to doubtful segments */
+#define CONN_COOLDOWN_SYN_NS	  NSEC_PER_SEC
+#define CONN_HALF_OPEN_NS	  (8 * NSEC_PER_SEC) /* a responder's patience */
+#define CONN_IDLE_LINGER_NS	  (30 * NSEC_PER_SEC)
+
+enum conn_state {
+	CONN_IDLE,
+	CONN_SYN_SENT,
+	CONN_SYN_RECEIVED,
+	CONN_ESTABLISHED,
+	CONN_CLOSED,
+};
+
+struct conn {
+	__u8 state;		/* enum conn_state */
+	__u8 peer_wscale;
+	__u8 retries;		/* SYNs or keepalives sent without an answer */
+	__u8 cooldown_level;	/* failed handshakes in a row */
+	__u8 check_probes;	/* probes of the running liveness check; 0: none runs */
+	/* No bit fields: the kernel refuses the BTF of a map value that has a lock and bit fields. */
+	__u8 simultaneous;	/* SYN_RECEIVED from SYN_SENT */
+	__u8 probe_unanswered;
+	__u8 was_established;
+	__u16 peer_mss;
+	__u16 pad;
+	__u32 epoch;		/* changes whenever what waits in the daemon is given up */
+	__u32 snd_nxt, rcv_nxt;
+	__u32 snd_wnd;		/* what is left of the peer's window, bytes */
+	__u32 rcv_wnd;		/* what is left of ours as announced, bytes */
+	__u32 rcv_refresh;	/* at this much left a full window is announced */
+	__u32 held;		/* datagrams that wait in the daemon */
+	__u32 held_bytes;
+	__u32 held_number;	/* of the next one */
+	__u32 held_offset;	/* payload bytes ever held: where the next one begins in the queue; wraps */
+	__u32 release_limit;	/* told to the daemon: how far into the queue it may go */
+	__u32 random;		/* state of conn_random() */
+	__u64 timer_ns;		/* next SYN, keepalive or liveness probe; 0: none */
+	__u64 syn_ns;		/* last SYN sent */
+	__u64 last_rx_ns;	/* anything acceptable received */
+	__u64 last_use_ns;	/* data sent, or anything but keepalives received */
+	__u64 probe_ns;		/* last window probe */
+	__u64 challenge_ns;	/* last answer to a doubtful segment */
+	__u64 cooldown_ns;	/* end of the cooldown */
+	struct conn_settings settings;
+};
+
+/* The world as the core may see it. */
+struct env {
+	__u64 now_ns;
+	__u32 random;	/* used only when a connection begins */
+	bool hold_room; /* the daemon can take another datagram */
+};
+
+/* A received segment. */
+struct segment {
+	__u32 seq, ack;
+	__u16 window;	   /* as on the wire, unscaled */
+	__u16 payload_len; /* bytes behind the TCP header, padding included */
+	__u8 flags;
+	bool options_ok;
+	struct tcp_options options; /* of SYN and SYN-ACK */
+};
+
+enum verdict {
+	VERDICT_PASS, /* transform or restore it */
+	VERDICT_DROP, /* for `reason` */
+	VERDICT_HOLD, /* hand it to the daemon, with held_number */
+	VERDICT_CONSUME, /* a control segment: done with it */
+};
+
+/* A control segment to send. flags == 0: none. */
+struct reply {
+	__u32 seq, ack;
+	__u16 window;
+	__u8 flags;
+	__u8 payload_len; /* 0, or 1 for a window probe */
+};
+
+enum notify {
+	NOTIFY_RELEASE = 1 << 0, /* waiting datagrams may go, up to release_limit */
+	NOTIFY_FLUSH = 1 << 1,	 /* what waits under an older epoch is lost */
+	NOTIFY_ESTABLISHED = 1 << 2,
+	NOTIFY_LOST = 1 << 3,	 /* was established, is no more */
+	NOTIFY_FAILED = 1 << 4,	 /* handshake given up */
+};
+
+struct effect {
+	__u8 verdict;	/* enum verdict */
+	__u8 reason;	/* enum reason: counted */
+	__u8 notify;	/* set of enum notify */
+	__u8 remove;	/* delete the entry; its state is CONN_CLOSED */
+	__u8 padding;	/* bytes, of the data packet */
+	__u8 pad;
+	__u16 window;	/* of the data packet, as on the wire */
+	__u32 seq, ack; /* of the data packet */
+	__u32 epoch;
+	__u32 held_number, held_offset; /* of a held datagram */
+	__u32 held_first; /* nothing waited before it */
+	__u32 release_limit;
+	__u32 flushed;	/* datagrams that NOTIFY_FLUSH gave up */
+	struct reply reply[CONN_REPLIES];
+};
+
+/* ---- small pieces ---- */
+
+CORE_FN __s32 seq_diff(__u32 a, __u32 b)
+{
+	return (__s32)(a - b);
+}
+
+/* xorshift32 (Marsaglia 2003): spreads the announcements, nothing secret. */
+CORE_FN __u32 conn_random(struct conn *conn)
+{
+	__u32 x = conn->random;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	conn->random = x;
+	return x;
+}
+
+CORE_FN __u8 conn_window_scale(const struct conn *conn)
+{
+	return conn->settings.max_window ? CONN_WINDOW_SCALE_MAX : CONN_WINDOW_SCALE;
+}
+
+CORE_FN __u32 conn_window_full(const struct conn *conn)
+{
+	return conn->settings.max_window ? CONN_WINDOW_FULL_MAX : CONN_WINDOW_FULL;
+}
+
+/* What the window field of an established connection's segment says. */
+CORE_FN __u16 conn_window_field(const struct conn *conn)
+{
+	if (conn->settings.max_window)
+		return CONN_WINDOW_UNSCALED;
+	return (__u16)(conn->rcv_wnd >> CONN_WINDOW_SCALE);
+}
+
+/* The most that the peer can announce counts as full if its scale does not allow for more. */
+CORE_FN __u32 conn_peer_window_full(const struct conn *conn)
+{
+	__u32 most = (__u32)CONN_WINDOW_UNSCALED << (conn->peer_wscale & 15);
+
+	return most < CONN_WINDOW_FULL ? most : CONN_WINDOW_FULL;
+}
+
+CORE_FN void conn_reply(struct effect *eff, __u8 flags, __u32 seq, __u32 ack, __u16 window, __u8 payload_len)
+{
+	struct reply *reply = eff->reply[0].flags ? &eff->reply[1] : &eff->reply[0];
+
+	reply->flags = flags;
+	reply->seq = seq;
+	reply->ack = ack;
+	reply->window = window;
+	reply->payload_len = payload_len;
+}
+
+CORE_FN void conn_reply_ack(struct conn *conn, struct effect *eff)
+{
+	conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, conn_window_field(conn), 0);
+}
+
+CORE_FN void conn_open_window(struct conn *conn)
+{
+	__u32 quarter = conn_window_full(conn) / 4;
+
+	conn->rcv_wnd = conn_window_full(conn);
+	conn->rcv_refresh = quarter + conn_random(conn) % quarter;
+}
+
+/* An answer to a doubtful segment is due: at most one in CONN_CHALLENGE_NS. */
+CORE_FN bool conn_may_challenge(struct conn *conn, const struct env *env)
+{
+	if (conn->challenge_ns && env->now_ns - conn->challenge_ns < CONN_CHALLENGE_NS)
+		return false;
+	conn->challenge_ns = env->now_ns;
+	return true;
+}
+
+CORE_FN void conn_drop(struct effect *eff, enum reason reason)
+{
+	eff->verdict = VERDICT_DROP;
+	eff->reason = (__u8)reason;
+}
+
+CORE_FN void conn_consume(struct effect *eff)
+{
+	eff->verdict = VERDICT_CONSUME;
+	eff->reason = REASON_RX_CONTROL;
+}
+
+CORE_FN void conn_init(struct conn *conn, const struct env *env, const struct conn_settings *settings)
+{
+	conn->settings = *settings;
+	conn->state = CONN_IDLE;
+	conn->random = env->random | 1;
+	conn->epoch = conn_random(conn);
+	conn->last_rx_ns = env->now_ns;
+	conn->last_use_ns = env->now_ns;
+}
+
+/* ---- waiting datagrams ---- */
+
+CORE_FN void conn_hold(struct conn *conn, const struct env *env, __u32 payload_len, struct effect *eff)
+{
+	if (!env->hold_room || conn->held >= CONN_HELD_MAX ||
+	    conn->held_bytes + payload_len > CONN_HELD_BYTES_MAX) {
+		conn_drop(eff, REASON_DROP_HOLD_FULL);
+		return;
+	}
+	if (!conn->held)
+		conn->release_limit = conn->held_offset; /* the daemon knows of no limit yet */
+	eff->verdict = VERDICT_HOLD;
+	eff->reason = REASON_TX_HELD;
+	eff->epoch = conn->epoch;
+	eff->held_first = !conn->held;
+	eff->held_number = conn->held_number++;
+	eff->held_offset = conn->held_offset;
+	conn->held++;
+	conn->held_bytes += payload_len;
+	conn->held_offset += payload_len;
+}
+
+/* One datagram does not wait any more: sent, or lost on the way to or in the daemon. */
+CORE_FN void conn_unhold(struct conn *conn, __u32 payload_len)
+{
+	if (!conn->held)
+		return;
+	conn->held--;
+	conn->held_bytes -= payload_len < conn->held_bytes ? payload_len : conn->held_bytes;
+	if (!conn->held)
+		conn->held_bytes = 0;
+}
+
+CORE_FN void conn_flush(struct conn *conn, struct effect *eff)
+{
+	if (!conn->held)
+		return;
+	eff->flushed = conn->held;
+	eff->notify |= NOTIFY_FLUSH;
+	conn->held = 0;
+	conn->held_bytes = 0;
+	eff->epoch = ++conn->epoch;
+}
+
+/* Tells the daemon how far into the queue it may go, when that is farther than it knows. */
+CORE_FN void conn_release(struct conn *conn, struct effect *eff)
+{
+	__u8 padding = conn->settings.padding == PADDING_RANDOM ? PADDING_RANDOM_MOD - 1 : conn->settings.padding;
+	__u32 reserve = conn->held * padding; /* what the packets need besides their payloads */
+	__u32 limit = conn->held_offset - conn->held_bytes;
+
+	if (!conn->held || conn->state != CONN_ESTABLISHED)
+		return;
+	if (conn->snd_wnd > reserve)
+		limit += conn->snd_wnd - reserve;
+	if (seq_diff(limit, conn->release_limit) <= 0)
+		return;
+	conn->release_limit = limit;
+	eff->release_limit = limit;
+	eff->epoch = conn->epoch;
+	eff->notify |= NOTIFY_RELEASE;
+}
+
+/* ---- sending ---- */
+
+CORE_FN void conn_send_syn(struct conn *conn, const struct env *env, struct effect *eff, __u64 patience_ns)
+{
+	conn->syn_ns = env->now_ns;
+	conn->timer_ns = env->now_ns + patience_ns;
+	conn_reply(eff, TCP_SYN, conn->snd_nxt - 1, 0, CONN_WINDOW_UNSCALED, 0);
+}
+
+/* From IDLE. The first SYN of a connection; snd_nxt counts the SYN already. */
+CORE_FN void conn_begin(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	conn->random ^= env->random;
+	conn->random |= !conn->random;
+	conn->snd_nxt = conn_random(conn);
+	conn->state = CONN_SYN_SENT;
+	conn->simultaneous = 0;
+	conn->peer_wscale = 0;
+	conn->check_probes = 0;
+	conn->probe_unanswered = 0;
+	conn->probe_ns = 0;
+	conn->challenge_ns = 0;
+	if (env->now_ns < conn->cooldown_ns) { /* one SYN, no repetition */
+		conn->retries = 0xff;
+		conn_send_syn(conn, env, eff, CONN_COOLDOWN_SYN_NS);
+	} else {
+		conn->retries = 0;
+		conn_send_syn(conn, env, eff, conn->settings.handshake_interval_s * NSEC_PER_SEC);
+	}
+}
+
+CORE_FN void conn_send_probe(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	__u32 seq = conn->snd_nxt;
+
+	/* Unanswered probes must not use up sequence space: section 4. */
+	if (conn->probe_unanswered)
+		seq--;
+	else
+		conn->snd_nxt++;
+	conn->probe_unanswered = 1;
+	conn->probe_ns = env->now_ns;
+	conn_reply(eff, TCP_ACK, seq, conn->rcv_nxt, conn_window_field(conn), 1);
+}
+
+CORE_FN void conn_established(struct conn *conn, const struct env *env, const struct segment *seg,
+			      struct effect *eff)
+{
+	conn->state = CONN_ESTABLISHED;
+	conn->was_established = 1;
+	conn->simultaneous = 0;
+	conn->retries = 0;
+	conn->cooldown_level = 0;
+	conn->cooldown_ns = 0;
+	conn->timer_ns = 0;
+	conn->check_probes = 0;
+	conn->probe_unanswered = 0;
+	conn->last_rx_ns = env->now_ns;
+	conn->last_use_ns = env->now_ns;
+	/* The window of a SYN-ACK is not scaled (RFC 7323 2.2). */
+	conn->snd_wnd = seg->flags & TCP_SYN ? seg->window : (__u32)seg->window << (conn->peer_wscale & 15);
+	conn_open_window(conn);
+	conn_reply_ack(conn, eff); /* the initiator's last ACK, or the responder's full window */
+	conn->release_limit = conn->held_offset - conn->held_bytes;
+	eff->notify |= NOTIFY_ESTABLISHED;
+	conn_release(conn, eff);
+}
+
+/*
+ * The connection is over, without a word to the peer. Datagrams that wait are given another handshake if this side
+ * may begin one: a connection that was established retries at once.
+ */
+CORE_FN void conn_lost(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	if (conn->state == CONN_ESTABLISHED)
+		eff->notify |= NOTIFY_LOST;
+	conn->state = CONN_IDLE;
+	conn->timer_ns = 0;
+	conn->check_probes = 0;
+	conn->last_use_ns = env->now_ns;
+	if (conn->held && conn->settings.handshake_interval_s) {
+		conn_begin(conn, env, eff);
+		return;
+	}
+	conn_flush(conn, eff);
+}
+
+CORE_FN void conn_give_up(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	__u64 cooldown_s = CONN_COOLDOWN_S << (conn->cooldown_level & 3); /* 5, 10, then 20 */
+
+	eff->notify |= NOTIFY_FAILED;
+	eff->reason = REASON_HANDSHAKE_FAILED;
+	if (env->now_ns >= conn->cooldown_ns) {
+		conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
+		conn->cooldown_ns = env->now_ns + cooldown_s * NSEC_PER_SEC;
+		if (conn->cooldown_level < 2)
+			conn->cooldown_level++;
+	}
+	conn->state = CONN_IDLE;
+	conn->timer_ns = 0;
+	conn->last_use_ns = env->now_ns;
+	conn_flush(conn, eff);
+}
+
+/* ---- a datagram goes out ---- */
+
+CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, __u32 payload_len, bool released,
+				     struct effect *eff)
+{
+	__u8 padding = transform_padding(conn->settings.padding, conn->snd_nxt, conn->rcv_nxt);
+	__u32 need = payload_len + padding;
+
+	if (!released && (conn->held || conn->check_probes > 1)) {
+		conn_hold(conn, env, payload_len, eff);
+		return;
+	}
+	if (released)
+		conn_unhold(conn, payload_len);
+	if (conn->snd_wnd < need) {
+		conn_drop(eff, REASON_DROP_WINDOW);
+	} else {
+		eff->verdict = VERDICT_PASS;
+		eff->reason = released ? REASON_TX_RELEASED : REASON_TX_DATA;
+		eff->padding = padding;
+		eff->seq = conn->snd_nxt;
+		eff->ack = conn->rcv_nxt;
+		eff->window = conn_window_field(conn);
+		conn->snd_nxt += need;
+		conn->snd_wnd -= need;
+		conn->last_use_ns = env->now_ns;
+	}
+	if (conn->snd_wnd < conn_peer_window_full(conn) / 2 &&
+	    (!conn->probe_unanswered || env->now_ns - conn->probe_ns >= CONN_PROBE_INTERVAL_NS))
+		conn_send_probe(conn, env, eff);
+}
+
+/*
+ * payload_len: of the datagram, bytes. released: it waited in the daemon and comes back.
+ * PASS (with seq, ack, window, padding), HOLD (with epoch and held_number) or DROP.
+ */
+CORE_FN void conn_egress(struct conn *conn, const struct env *env, __u32 payload_len, bool released,
+			 struct effect *eff)
+{
+	eff->epoch = conn->epoch;
+	if (conn->state == CONN_ESTABLISHED) {
+		conn_egress_established(conn, env, payload_len, released, eff);
+		return;
+	}
+	if (released) /* the connection was lost after the daemon sent it off: it queues again */
+		conn_unhold(conn, payload_len);
+	if (conn->state == CONN_CLOSED) {
+		conn_drop(eff, REASON_DROP_STALE_HELD);
+		return;
+	}
+	if (conn->state == CONN_IDLE) {
+		if (!conn->settings.handshake_interval_s) {
+			conn_drop(eff, REASON_DROP_PASSIVE);
+			return;
+		}
+		if (env->now_ns < conn->cooldown_ns && env->now_ns - conn->syn_ns < CONN_COOLDOWN_SYN_NS) {
+			conn_drop(eff, REASON_DROP_COOLDOWN);
+			return;
+		}
+		conn_begin(conn, env, eff);
+	}
+	conn_hold(conn, env, payload_len, eff);
+}
+
+/* ---- a segment comes in ---- */
+
+/* A SYN (section 3), in IDLE, or a new one in SYN_RECEIVED. */
+CORE_FN void conn_ingress_syn(struct conn *conn, const struct env *env, const struct segment *seg,
+			      struct effect *eff)
+{
+	if (conn->state == CONN_IDLE) {
+		conn->random ^= env->random;
+		conn->random |= !conn->random;
+		conn->snd_nxt = conn_random(conn);
+	}
+	conn->state = CONN_SYN_RECEIVED;
+	conn->rcv_nxt = seg->seq + 1;
+	conn->peer_mss = seg->options.mss;
+	conn->peer_wscale = seg->options.wscale;
+	conn->last_rx_ns = env->now_ns;
+	conn->timer_ns = env->now_ns + CONN_HALF_OPEN_NS;
+	conn->retries = 0;
+	conn_consume(eff);
+	conn_reply(eff, TCP_SYN | TCP_ACK, conn->snd_nxt - 1, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
+}
+
+CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, const struct segment *seg,
+				   struct effect *eff)
+{
+	conn_consume(eff);
+	if (seg->flags & TCP_RST) { /* its ACK proves a host that knows our SYN, but no Mimic; keep trying */
+		if ((seg->flags & TCP_ACK) && seg->ack == conn->snd_nxt)
+			eff->reason = REASON_RX_REFUSED;
+		return;
+	}
+	if (seg->flags & TCP_SYN) {
+		if (!seg->options_ok) {
+			conn_drop(eff, REASON_DROP_RX_OPTIONS);
+			return;
+		}
+		if (seg->flags & TCP_ACK && seg->ack != conn->snd_nxt) {
+			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
+			return;
+		}
+		conn->rcv_nxt = seg->seq + 1;
+		conn->peer_mss = seg->options.mss;
+		conn->peer_wscale = seg->options.wscale;
+		conn->last_rx_ns = env->now_ns;
+		if (seg->flags & TCP_ACK) {
+			conn_established(conn, env, seg, eff);
+			return;
+		}
+		/* Simultaneous open. A SYN-ACK would make 0.7.x reset, so a plain ACK. */
+		conn->state = CONN_SYN_RECEIVED;
+		conn->simultaneous = 1;
+		conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
+		return;
+	}
+	/*
+	 * The peer holds an older connection: RFC 9293 3.5.2 resets it by its own number, and our SYN follows, so that
+	 * a restart is settled in one round trip.
+	 */
+	if (seg->flags & TCP_ACK && conn_may_challenge(conn, env)) {
+		conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
+		conn_send_syn(conn, env, eff, conn->timer_ns > env->now_ns ? conn->timer_ns - env->now_ns : 0);
+	}
+}
+
+CORE_FN bool conn_is_probe(const struct segment *seg)
+{
+	return seg->payload_len == 1 && !(seg->flags & TCP_PSH);
+}
+
+CORE_FN bool conn_is_pure_ack(const struct segment *seg)
+{
+	return !seg->payload_len && !(seg->flags & TCP_PSH);
+}
+
+/* Data, already accepted: verdict, and whether the restored datagram can have come from such a segment. */
+CORE_FN void conn_ingress_data(struct conn *conn, const struct env *env, const struct segment *seg,
+			       struct effect *eff)
+{
+	__u8 padding = transform_padding(conn->settings.padding, seg->seq, seg->ack);
+
+	conn->last_use_ns = env->now_ns;
+	if (seg->payload_len < padding) {
+		conn_drop(eff, REASON_DROP_RX_PADDING);
+		return;
+	}
+	eff->verdict = VERDICT_PASS;
+	eff->reason = REASON_RX_DATA;
+	eff->padding = padding;
+}
+
+/* The connection's numbers follow an accepted segment. diff: seq - rcv_nxt. */
+CORE_FN void conn_advance(struct conn *conn, const struct env *env, const struct segment *seg, __s32 diff)
+{
+	__s32 advance = diff + (__s32)seg->payload_len;
+
+	conn->last_rx_ns = env->now_ns;
+	conn->probe_unanswered = 0;
+	conn->retries = 0;
+	if (conn->check_probes) {
+		conn->check_probes = 0;
+		conn->timer_ns = 0;
+	}
+	if (diff >= 0)
+		conn->snd_wnd = (__u32)seg->window << (conn->peer_wscale & 15);
+	if (advance > 0) {
+		conn->rcv_nxt += (__u32)advance;
+		conn->rcv_wnd -= (__u32)advance < conn->rcv_wnd ? (__u32)advance : conn->rcv_wnd;
+	}
+}
+
+/* A RST with another number, or a SYN, may be forged: ask the peer itself (section 5). */
+CORE_FN void conn_check_liveness(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	eff->reason = REASON_RX_RST_CHECKED;
+	if (conn->check_probes || !conn_may_challenge(conn, env))
+		return;
+	conn->check_probes = 1;
+	conn->timer_ns = env->now_ns + CONN_CHECK_INTERVAL_NS;
+	conn->probe_unanswered = 0;
+	conn_send_probe(conn, env, eff);
+}
+
+CORE_FN void conn_ingress_close(struct conn *conn, const struct env *env, const struct segment *seg,
+				struct effect *eff)
+{
+	conn_consume(eff);
+	if (seg->seq != conn->rcv_nxt) {
+		conn_check_liveness(conn, env, eff);
+		return;
+	}
+	eff->reason = REASON_RX_RST;
+	if (seg->flags & TCP_FIN && !(seg->flags & TCP_RST))
+		conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
+	conn_lost(conn, env, eff);
+}
+
+CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, const struct segment *seg,
+				      struct effect *eff)
+{
+	__s32 diff = seq_diff(seg->seq, conn->rcv_nxt);
+	bool keepalive_pending = conn->retries;
+
+	if (seg->flags & (TCP_RST | TCP_FIN)) {
+		conn_ingress_close(conn, env, seg, eff);
+		return;
+	}
+	if (seg->flags & TCP_SYN) {
+		conn_consume(eff);
+		if (!(seg->flags & TCP_ACK)) {
+			conn_check_liveness(conn, env, eff);
+			return;
+		}
+		/* Our last ACK was lost. 0.7.x numbers each repetition one higher. */
+		if (seg->ack == conn->snd_nxt && diff >= -1 && diff < CONN_SEQ_TOLERANCE) {
+			if (diff >= 0)
+				conn->rcv_nxt += (__u32)diff + 1;
+			conn_reply_ack(conn, eff);
+		} else if (conn_may_challenge(conn, env)) {
+			conn_reply_ack(conn, eff);
+		}
+		return;
+	}
+	if (!(seg->flags & TCP_ACK)) {
+		conn_drop(eff, REASON_DROP_RX_STATE);
+		return;
+	}
+	if (diff > CONN_SEQ_TOLERANCE || diff < -CONN_SEQ_TOLERANCE) {
+		conn_drop(eff, REASON_DROP_RX_WINDOW);
+		if (conn_may_challenge(conn, env))
+			conn_reply_ack(conn, eff);
+		return;
+	}
+	conn_consume(eff);
+	if (diff == -1 && seg->payload_len <= 1 && !(seg->flags & TCP_PSH)) { /* keepalive, repeated probe */
+		conn_advance(conn, env, seg, diff);
+		conn_reply_ack(conn, eff);
+		return;
+	}
+	conn_advance(conn, env, seg, diff);
+	if (conn_is_probe(seg)) {
+		conn_open_window(conn);
+		conn_reply_ack(conn, eff);
+		conn->last_use_ns = env->now_ns;
+	} else if (!conn_is_pure_ack(seg)) {
+		conn_ingress_data(conn, env, seg, eff);
+	} else if (!keepalive_pending) { /* not the answer to a keepalive */
+		conn->last_use_ns = env->now_ns;
+	}
+	if (conn->rcv_wnd < conn->rcv_refresh) {
+		conn_open_window(conn);
+		conn_reply_ack(conn, eff);
+	}
+	conn_release(conn, eff);
+}
+
+CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env, const struct segment *seg,
+				       struct effect *eff)
+{
+	conn_consume(eff);
+	if (seg->flags & TCP_RST) {
+		if (seg->seq != conn->rcv_nxt)
+			return;
+		eff->reason = REASON_RX_RST;
+		conn_lost(conn, env, eff);
+		return;
+	}
+	if ((seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+		if (!seg->options_ok) {
+			conn_drop(eff, REASON_DROP_RX_OPTIONS);
+			return;
+		}
+		if (conn->simultaneous) { /* the peer did not get our ACK */
+			conn->rcv_nxt = seg->seq + 1;
+			conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
+			return;
+		}
+		conn_ingress_syn(conn, env, seg, eff); /* repeated, or the peer began again */
+		return;
+	}
+	if (!(seg->flags & TCP_ACK) || seg->flags & TCP_FIN || seg->ack != conn->snd_nxt) {
+		conn_drop(eff, REASON_DROP_RX_STATE);
+		if (seg->flags & TCP_ACK && conn_may_challenge(conn, env))
+			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
+		return;
+	}
+	if (seg->flags & TCP_SYN) { /* simultaneous, answered by a SYN-ACK */
+		conn->rcv_nxt = seg->seq + 1;
+		conn_established(conn, env, seg, eff);
+		return;
+	}
+	/* The ACK, or data that proves the ACK that was lost. */
+	conn->rcv_nxt = seg->seq;
+	conn_established(conn, env, seg, eff);
+	if (conn_is_pure_ack(seg))
+		return;
+	conn_advance(conn, env, seg, 0);
+	if (!conn_is_probe(seg))
+		conn_ingress_data(conn, env, seg, eff);
+}
+
+/*
+ * PASS: data, to be restored, with `padding`. CONSUME or DROP: not for the UDP application.
+ * The connection is in the table; a segment of an unknown connection goes to conn_unknown() first.
+ */
+CORE_FN void conn_ingress(struct conn *conn, const struct env *env, const struct segment *seg, struct effect *eff)
+{
+	eff->epoch = conn->epoch;
+	switch (conn->state) {
+	case CONN_ESTABLISHED:
+		conn_ingress_established(conn, env, seg, eff);
+		break;
+	case CONN_SYN_RECEIVED:
+		conn_ingress_syn_received(conn, env, seg, eff);
+		break;
+	case CONN_SYN_SENT:
+		conn_ingress_syn_sent(conn, env, seg, eff);
+		break;
+	case CONN_IDLE:
+		if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN && seg->options_ok) {
+			conn_ingress_syn(conn, env, seg, eff);
+			break;
+		}
+		conn_drop(eff, REASON_DROP_RX_UNKNOWN);
+		if (!(seg->flags & TCP_RST) && conn_may_challenge(conn, env))
+			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
+		break;
+	default:
+		conn_drop(eff, REASON_DROP_RX_STATE);
+	}
+}
+
+/*
+ * A segment that matches a filter but no connection. True: it is a SYN that begins one (create the entry, then
+ * conn_ingress()). False: the effect says what to do instead.
+ */
+CORE_FN bool conn_unknown(const struct segment *seg, struct effect *eff)
+{
+	if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN) {
+		if (seg->options_ok)
+			return true;
+		conn_drop(eff, REASON_DROP_RX_OPTIONS);
+		return false;
+	}
+	conn_drop(eff, REASON_DROP_RX_UNKNOWN);
+	if (!(seg->flags & TCP_RST) && !(seg->flags & TCP_FIN))
+		conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
+	return false;
+}
+
+/* ---- the clock ---- */
+
+CORE_FN bool conn_timer_is_due(const struct conn *conn, __u64 now_ns)
+{
+	return conn->timer_ns && now_ns >= conn->timer_ns;
+}
+
+CORE_FN void conn_tick_handshake(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	if (!conn_timer_is_due(conn, env->now_ns))
+		return;
+	if (conn->state == CONN_SYN_RECEIVED && !conn->simultaneous) {
+		conn->timer_ns = 0;
+		conn_lost(conn, env, eff); /* a SYN-ACK is never repeated by a timer */
+		return;
+	}
+	if (conn->retries >= conn->settings.handshake_retry) {
+		conn_give_up(conn, env, eff);
+		return;
+	}
+	conn->retries++;
+	conn_send_syn(conn, env, eff, conn->settings.handshake_interval_s * NSEC_PER_SEC);
+}
+
+CORE_FN void conn_reset(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
+	conn_lost(conn, env, eff);
+}
+
+CORE_FN void conn_tick_keepalive(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	const struct conn_settings *set = &conn->settings;
+	__u64 silence_ns = env->now_ns - conn->last_rx_ns;
+
+	if (set->keepalive_stale_s && env->now_ns - conn->last_use_ns >= set->keepalive_stale_s * NSEC_PER_SEC) {
+		conn_reset(conn, env, eff);
+		return;
+	}
+	if (!set->keepalive_time_s || silence_ns < set->keepalive_time_s * NSEC_PER_SEC)
+		return;
+	if (conn->timer_ns && env->now_ns < conn->timer_ns)
+		return;
+	if (!set->keepalive_interval_s || conn->retries >= set->keepalive_retry) {
+		conn_reset(conn, env, eff);
+		return;
+	}
+	conn->retries++;
+	conn->timer_ns = env->now_ns + set->keepalive_interval_s * NSEC_PER_SEC;
+	conn_reply(eff, TCP_ACK, conn->snd_nxt - 1, conn->rcv_nxt, conn_window_field(conn), 0);
+}
+
+CORE_FN void conn_tick_established(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	if (conn->check_probes) {
+		if (!conn_timer_is_due(conn, env->now_ns))
+			return;
+		if (conn->check_probes >= CONN_CHECK_PROBES) {
+			conn_lost(conn, env, eff); /* silently: an idle peer of 0.7.x prolongs its cooldown */
+			return;
+		}
+		conn->check_probes++;
+		conn->timer_ns = env->now_ns + CONN_CHECK_INTERVAL_NS;
+		conn_send_probe(conn, env, eff);
+		return;
+	}
+	if (conn->held) {
+		if (env->now_ns - conn->probe_ns >= CONN_STARVED_PROBE_NS &&
+		    conn->snd_wnd < conn_peer_window_full(conn) / 2)
+			conn_send_probe(conn, env, eff);
+		conn_release(conn, eff);
+	}
+	conn_tick_keepalive(conn, env, eff);
+}
+
+/* Whether conn_tick() would do anything; may be asked about a copy taken without the lock. */
+CORE_FN bool conn_tick_is_due(const struct conn *conn, __u64 now_ns)
+{
+	const struct conn_settings *set = &conn->settings;
+
+	switch (conn->state) {
+	case CONN_IDLE:
+		return now_ns >= conn->cooldown_ns && now_ns - conn->last_use_ns >= CONN_IDLE_LINGER_NS;
+	case CONN_SYN_SENT:
+	case CONN_SYN_RECEIVED:
+		return conn_timer_is_due(conn, now_ns);
+	case CONN_ESTABLISHED:
+		if (conn->check_probes)
+			return conn_timer_is_due(conn, now_ns);
+		if (conn->held)
+			return true;
+		if (set->keepalive_stale_s && now_ns - conn->last_use_ns >= set->keepalive_stale_s * NSEC_PER_SEC)
+			return true;
+		return set->keepalive_time_s && now_ns - conn->last_rx_ns >= set->keepalive_time_s * NSEC_PER_SEC;
+	default:
+		return false;
+	}
+}
+
+/* The daemon's clock. `remove`: the entry is dead, delete it. */
+CORE_FN void conn_tick(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	eff->verdict = VERDICT_CONSUME;
+	eff->epoch = conn->epoch;
+	switch (conn->state) {
+	case CONN_SYN_SENT:
+	case CONN_SYN_RECEIVED:
+		conn_tick_handshake(conn, env, eff);
+		break;
+	case CONN_ESTABLISHED:
+		conn_tick_established(conn, env, eff);
+		break;
+	case CONN_IDLE:
+		if (env->now_ns < conn->cooldown_ns || env->now_ns - conn->last_use_ns < CONN_IDLE_LINGER_NS)
+			break;
+		conn->state = CONN_CLOSED;
+		eff->remove = 1;
+		break;
+	default:
+		break;
+	}
+}
+
+/* The daemon goes: a RST for what lives, and no way back. */
+CORE_FN void conn_shutdown(struct conn *conn, struct effect *eff)
+{
+	eff->verdict = VERDICT_CONSUME;
+	eff->epoch = conn->epoch;
+	if (conn->state != CONN_IDLE && conn->state != CONN_CLOSED)
+		conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
+	conn->state = CONN_CLOSED;
+	eff->remove = 1;
+}
+
+#endif

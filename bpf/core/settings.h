@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a user can set for a connection: globally, or for one filter alone. Times are in seconds.
+ * Defaults and limits: wire-protocol and manual (handshake 2:3, keepalive 180:10:3:600, padding 0).
+ */
+#ifndef MIMIC_CORE_SETTINGS_H
+#define MIMIC_CORE_SETTINGS_H
+
+#include "types.h"
+
+enum {
+	PADDING_MAX = 16,	/* the largest fixed padding, bytes */
+	PADDING_RANDOM = 0xff,	/* (seq + ack) mod 11 for each packet */
+	PADDING_RANDOM_MOD = 11,
+};
+
+struct conn_settings {
+	__u16 handshake_interval_s; /* 0: passive, never sends a SYN */
+	__u16 handshake_retry;	    /* how often an unanswered SYN is repeated */
+	__u16 keepalive_time_s;	    /* silence before the first keepalive; 0: no keepalives */
+	__u16 keepalive_interval_s; /* between unanswered keepalives; 0: reset at once */
+	__u16 keepalive_retry;	    /* how many keepalives in all */
+	__u16 keepalive_stale_s;    /* only keepalives for so long: the connection is removed; 0: never */
+	__u8 padding;		    /* 0..PADDING_MAX bytes, or PADDING_RANDOM */
+	__u8 max_window;	    /* announce 0xffff with scale 14, always */
+	__u8 pad[2];
+};
+
+_Static_assert(sizeof(struct conn_settings) == 16, "conn_settings is part of the ABI");
+
+#define CONN_SETTINGS_DEFAULT                                                                      \
+	{                                                                                          \
+		.handshake_interval_s = 2, .handshake_retry = 3, .keepalive_time_s = 180,          \
+		.keepalive_interval_s = 10, .keepalive_retry = 3, .keepalive_stale_s = 600,        \
+	}
+
+#endif

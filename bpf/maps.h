@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The maps and variables of the BPF objects, and the counters. */
+#ifndef MIMIC_MAPS_H
+#define MIMIC_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+#include "core/reason.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MIMIC_FILTERS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct filter_key);
+	__type(value, struct conn_settings);
+} filters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MIMIC_CONNS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct conn_key);
+	__type(value, struct mimic_conn);
+} conns SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, MIMIC_EVENTS_BYTES);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} held SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, REASON_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* A connection under construction: too large for the stack beside everything else. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mimic_conn);
+} scratch SEC(".maps");
+
+/* Datagrams whose first fragment was dropped: the rest has no ports to know them by. */
+struct fragment_key {
+	struct addr src, dst;
+	__be32 id;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct fragment_key);
+	__type(value, __u8);
+} fragments SEC(".maps");
+
+const volatile struct mimic_config config;
+struct mimic_shared shared SEC(".data.shared");
+
+static __always_inline void count(__u32 reason)
+{
+	__u64 *counter = bpf_map_lookup_elem(&counters, &reason);
+
+	if (counter)
+		(*counter)++;
+}
+
+static __always_inline bool port_bit(const volatile __u8 *bits, __be16 port)
+{
+	__u32 number = be16_to_host(port);
+
+	return bits[number >> 3] & (1 << (number & 7));
+}
+
+/* Most packets of an interface end here. */
+static __always_inline bool ports_are_wanted(__be16 local, __be16 remote)
+{
+	return port_bit(shared.local_ports, local) || port_bit(shared.remote_ports, remote);
+}
+
+#endif

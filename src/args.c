@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "args.h"
+#include "log.h"
+#include "util.h"
+
+/* Options without a letter. */
+enum {
+	KEY_CHECK = 0x100,
+};
+
+/* Read by argp: what --version prints. */
+const char *argp_program_version = PACKAGE_VERSION;
+
+/*
+ * Options may stand before, between and after the arguments, with POSIXLY_CORRECT too. argp exits
+ * by itself for --help and its like, and for unknown options.
+ */
+static int parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+	argp_err_exit_status = 1;
+	return -argp_parse(argp, argc, argv, ARGP_IN_ORDER, NULL, input);
+}
+
+/* Takes the one argument of a subcommand, ARGP_KEY_ARG or ARGP_KEY_NO_ARGS. */
+static error_t parse_ifname(const char **ifname, int key, char *arg, const struct argp_state *state)
+{
+	if (key == ARGP_KEY_NO_ARGS) {
+		log_error("no interface given; expected %s [OPTION...] <interface>", state->name);
+		return EINVAL;
+	}
+	if (*ifname) {
+		log_error("argument '%s' after the interface '%s'; expected one interface", arg,
+			  *ifname);
+		return EINVAL;
+	}
+	*ifname = arg;
+	return 0;
+}
+
+/* --- mimic run */
+
+static const struct argp_option run_options[] = {
+	{ "filter", 'f', "FILTER", 0,
+	  "Which packets to process: {local|remote}=ADDRESS:PORT[,KEY=VALUE...]; may be repeated",
+	  1 },
+	{ "file", 'F', "PATH", 0, "Configuration file, which overrides the command line", 1 },
+	{ "link-type", 'L', "TYPE", 0,
+	  "eth (Ethernet) or none (no L2 header: TUN, PPP); default: from the interface's type",
+	  2 },
+	{ "xdp-mode", 'x', "MODE", 0,
+	  "skb or native; default: native where the driver takes it, else skb", 2 },
+	{ "use-libxdp", 'X', NULL, 0,
+	  "Attach through libxdp, so that other XDP programs can share the interface", 2 },
+	{ "handshake", 'h', "I:R", 0,
+	  "Handshake interval (seconds) and retries, default 2:3; each may be left out", 3 },
+	{ "keepalive", 'k', "T:I:R:S", 0,
+	  "Keepalive time, interval (seconds), retries, and seconds until a connection is stale, "
+	  "default 180:10:3:600; each may be left out",
+	  3 },
+	{ "padding", 'p', "N", 0, "Bytes added to each packet, 0 to 16, or random; default 0", 3 },
+	{ "max-window", 'W', NULL, 0, "Always announce the largest TCP window", 3 },
+	{ "verbose", 'v', NULL, 0, "More messages; may be repeated", 4 },
+	{ "quiet", 'q', NULL, 0, "Fewer messages; may be repeated", 4 },
+	{ "check", KEY_CHECK, NULL, 0, "Load, attach, report, detach and exit", 5 },
+	{ 0 },
+};
+
+/* Options that are configuration keys. Those that take no argument mean `true`. */
+static const struct {
+	int option;
+	const char *key;
+} run_keys[] = {
+	{ 'f', "filter" },    { 'L', "link_type" }, { 'x', "xdp_mode" }, { 'X', "use_libxdp" },
+	{ 'h', "handshake" }, { 'k', "keepalive" }, { 'p', "padding" },	 { 'W', "max_window" },
+};
+
+static error_t run_set(struct config *config, int option, const char *arg)
+{
+	struct parse_error error;
+	size_t i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(run_keys); i++) {
+		if (run_keys[i].option != option)
+			continue;
+		err = config_set(config, run_keys[i].key, arg ? arg : "true", &error);
+		if (err)
+			log_error("%s", err == -EINVAL ? error.text : strerror(-err));
+		return -err;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static void run_add_verbosity(struct config *config, int more)
+{
+	int level = (int)config->log_level + more;
+
+	if (level >= LOG_LEVEL_ERROR && level <= LOG_LEVEL_TRACE)
+		config->log_level = (enum log_level)level;
+}
+
+static error_t run_parse(int key, char *arg, struct argp_state *state)
+{
+	struct args_run *args = state->input;
+
+	switch (key) {
+	case 'F':
+		args->file = arg;
+		return 0;
+	case 'v':
+		run_add_verbosity(&args->config, 1);
+		return 0;
+	case 'q':
+		run_add_verbosity(&args->config, -1);
+		return 0;
+	case KEY_CHECK:
+		args->check = true;
+		return 0;
+	case ARGP_KEY_ARG:
+	case ARGP_KEY_NO_ARGS:
+		return parse_ifname(&args->ifname, key, arg, state);
+	default:
+		return run_set(&args->config, key, arg);
+	}
+}
+
+int args_parse_run(struct args_run *args, int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = run_options,
+		.parser = run_parse,
+		.args_doc = "<interface>",
+		.doc = "Carry UDP that a filter matches as TCP segments on the interface.",
+	};
+	int err;
+
+	*args = (struct args_run){ .config = CONFIG_INIT };
+	err = parse(&argp, argc, argv, args);
+	if (err)
+		args_run_free(args);
+	return err;
+}
+
+void args_run_free(struct args_run *args)
+{
+	config_free(&args->config);
+}
+
+/* --- mimic show */
+
+static const struct argp_option show_options[] = {
+	{ "process", 'p', NULL, 0, "Only the process, its settings and filters", 0 },
+	{ "connections", 'c', NULL, 0, "Only the connections", 0 },
+	{ 0 },
+};
+
+static error_t show_parse(int key, char *arg, struct argp_state *state)
+{
+	struct args_show *args = state->input;
+
+	switch (key) {
+	case 'p':
+		args->process = true;
+		return 0;
+	case 'c':
+		args->connections = true;
+		return 0;
+	case ARGP_KEY_ARG:
+	case ARGP_KEY_NO_ARGS:
+		return parse_ifname(&args->ifname, key, arg, state);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int args_parse_show(struct args_show *args, int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = show_options,
+		.parser = show_parse,
+		.args_doc = "<interface>",
+		.doc = "Show the process that runs on the interface, its filters and its connections.",
+	};
+	int err;
+
+	*args = (struct args_show){ 0 };
+	err = parse(&argp, argc, argv, args);
+	if (!err && !args->process && !args->connections)
+		args->process = args->connections = true;
+	return err;
+}
+
+/* --- mimic */
+
+struct dispatch {
+	const struct args_command *commands;
+	int index; /* of the subcommand in argv; 0: none found */
+};
+
+/* Adds what is in the table of subcommands to --help. argp frees the text. */
+static char *dispatch_help(int key, const char *text, void *input)
+{
+	const struct dispatch *dispatch = input;
+	const struct args_command *command;
+	char *help = NULL;
+	size_t size;
+	FILE *out;
+
+	if (key != ARGP_KEY_HELP_PRE_DOC || !dispatch)
+		return (char *)text;
+	out = open_memstream(&help, &size);
+	if (!out)
+		return (char *)text;
+	fprintf(out, "%s\n\n", text);
+	for (command = dispatch->commands; command->name; command++)
+		fprintf(out, "  mimic %-22s %s\n", command->name, command->summary);
+	fprintf(out, "\nEach has its own --help. See also mimic(1).\n");
+	return fclose(out) ? (char *)text : help;
+}
+
+static error_t dispatch_parse(int key, char *arg, struct argp_state *state)
+{
+	struct dispatch *dispatch = state->input;
+
+	(void)arg;
+	if (key != ARGP_KEY_ARG)
+		return ARGP_ERR_UNKNOWN;
+	dispatch->index = state->next - 1;
+	state->next = state->argc; /* the rest belongs to the subcommand */
+	return 0;
+}
+
+static int refuse_command(const struct args_command *commands, const char *name)
+{
+	const struct args_command *command;
+	char list[256] = "";
+	size_t used = 0;
+
+	for (command = commands; command->name && used < sizeof(list); command++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+					 command == commands ? "" : ", ", command->name);
+	if (name)
+		log_error("unknown command '%s'; expected one of: %s", name, list);
+	else
+		log_error("no command given; expected one of: %s (mimic --help says more)", list);
+	return -EINVAL;
+}
+
+int args_dispatch(const struct args_command *commands, int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = dispatch_parse,
+		.args_doc = "COMMAND [OPTION...] <interface>",
+		.doc = "UDP that travels as TCP segments.",
+		.help_filter = dispatch_help,
+	};
+	struct dispatch dispatch = { .commands = commands };
+	const struct args_command *command;
+	char name[64];
+	int err;
+
+	err = parse(&argp, argc, argv, &dispatch);
+	if (err)
+		return err;
+	if (!dispatch.index)
+		return refuse_command(commands, NULL);
+	argc -= dispatch.index;
+	argv += dispatch.index;
+	for (command = commands; command->name; command++) {
+		if (strcmp(argv[0], command->name))
+			continue;
+		snprintf(name, sizeof(name), "mimic %s", command->name);
+		argv[0] = name;
+		return command->main(argc, argv);
+	}
+	return refuse_command(commands, argv[0]);
+}

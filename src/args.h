@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The command line. Subcommands are a table of args_command (main.c); each has its own options and
+ * arguments. --help, --usage and --version print to stdout and exit 0; an unknown option is
+ * named on stderr and exits 1; both are argp's doing. Every other error is logged and returned.
+ */
+#ifndef MIMIC_ARGS_H
+#define MIMIC_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config.h"
+
+struct args_command {
+	const char *name;
+	const char *summary; /* for --help */
+	/* argv[0] is `mimic NAME`. Returns 0 or -errno; errors are logged. */
+	int (*main)(int argc, char **argv);
+};
+
+/* Strings point into argv. */
+struct args_run {
+	const char *ifname;
+	const char *file;     /* -F; NULL: none */
+	bool check;	      /* --check: load, attach, report, detach, exit */
+	struct config config; /* what the options say; the file is not read yet (config_load()) */
+};
+
+struct args_show {
+	const char *ifname;
+	bool process; /* both are true when neither option was given */
+	bool connections;
+};
+
+#define _cleanup_args_run_ __attribute__((cleanup(args_run_free)))
+
+/*
+ * Finds the subcommand in the table @commands, whose last entry has no name, and runs it. Returns
+ * what it returned, or -EINVAL for a missing or unknown subcommand, which is logged together with
+ * the list.
+ */
+int args_dispatch(const struct args_command *commands, int argc, char **argv);
+
+/*
+ * Fill *@args, which needs no initial value. Return 0, -EINVAL or -ENOMEM; errors are logged, and
+ * args_run_free() is allowed then, not needed.
+ */
+int args_parse_run(struct args_run *args, int argc, char **argv);
+int args_parse_show(struct args_show *args, int argc, char **argv);
+
+void args_run_free(struct args_run *args);
+
+/* The subcommands, each in the file of its name. 0 or -errno; errors are logged. */
+int cmd_run(const struct args_run *args);
+int cmd_show(const struct args_show *args);
+
+#endif

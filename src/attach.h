@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Attaches the programs to an interface, and takes them off again. XDP always is a BPF link, TC is one where the
+ * kernel has tcx (6.6 and later): links go with the process, however it ends. Older kernels get a clsact filter of
+ * a fixed priority and handle, which stays when the process is killed; the next attach replaces it.
+ */
+#ifndef MIMIC_ATTACH_H
+#define MIMIC_ATTACH_H
+
+#include <stdbool.h>
+
+#include "config.h"
+
+struct attachment {
+	int ifindex;
+	int xdp_link, egress_link; /* -1: none */
+	bool egress_clsact;	   /* a TC filter instead of a link */
+	bool made_clsact;	   /* the qdisc was not there before */
+	enum xdp_mode xdp_mode;	   /* in force: skb or native */
+};
+
+#define ATTACHMENT_INIT { .xdp_link = -1, .egress_link = -1 }
+
+/*
+ * XDP on @ifindex, in @mode (auto: native, else skb; logs why). Returns 0 or -errno, logged. *@attachment is
+ * ATTACHMENT_INIT.
+ */
+int attach_ingress(struct attachment *attachment, int ifindex, int prog_fd, enum xdp_mode mode);
+
+/* TC egress. Returns 0 or -errno, logged. */
+int attach_egress(struct attachment *attachment, int ifindex, int prog_fd);
+
+/* Egress first, so that nothing is transformed whose answer would not be restored. Never fails; logs. */
+void attach_detach(struct attachment *attachment);
+
+#endif

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "clock.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <search.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "datapath.h"
+#include "log.h"
+#include "util.h"
+
+enum {
+	CLOCK_BATCH = 1024, /* entries copied by one system call; more than any hash bucket holds */
+};
+
+struct clock_watch {
+	struct conn_key key; /* first: the tree compares it */
+	uint64_t until_ns;
+};
+
+/* One copy of a part of the connection map. */
+struct clock_batch {
+	struct conn_key keys[CLOCK_BATCH];
+	struct mimic_conn values[CLOCK_BATCH];
+};
+
+static int clock_compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct conn_key));
+}
+
+void clock_init(struct clock *clock, struct datapath *datapath)
+{
+	memset(clock, 0, sizeof(*clock));
+	clock->datapath = datapath;
+}
+
+uint64_t clock_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+void clock_watch(struct clock *clock, const struct conn_key *key, uint64_t now_ns)
+{
+	void *node = tfind(key, &clock->watched, clock_compare);
+	struct clock_watch *watch;
+
+	if (node) {
+		watch = *(struct clock_watch **)node;
+		watch->until_ns = now_ns + CLOCK_WATCH_NS;
+		return;
+	}
+	/* Without memory the connection is ticked once a second, as all are. */
+	watch = malloc(sizeof(*watch));
+	if (!watch)
+		return;
+	watch->key = *key;
+	watch->until_ns = now_ns + CLOCK_WATCH_NS;
+	if (!tsearch(watch, &clock->watched, clock_compare)) {
+		free(watch);
+		return;
+	}
+	clock->watch_count++;
+}
+
+static void clock_flush(struct clock *clock, enum mimic_command_type type)
+{
+	static struct log_rate rate = LOG_RATE_INIT(10);
+	int err = datapath_command(clock->datapath, type, clock->entries, clock->entry_count);
+
+	clock->entry_count = 0;
+	if (err)
+		log_rate_limited(&rate, LOG_LEVEL_WARN, "Cannot run the clock of the connections: %s", strerror(-err));
+}
+
+static void clock_push(struct clock *clock, enum mimic_command_type type, const struct conn_key *key)
+{
+	clock->entries[clock->entry_count++] = (struct mimic_command_entry){ .key = *key };
+	if (clock->entry_count == MIMIC_COMMANDS_MAX)
+		clock_flush(clock, type);
+}
+
+/*
+ * Copies the whole map in parts and runs @type on the entries that are @due (NULL: on all of them). Returns how many
+ * entries there are, or -errno. An entry that comes or goes meanwhile may be missed: the next walk sees it.
+ */
+static long clock_walk(struct clock *clock, enum mimic_command_type type,
+		       bool (*due)(const struct conn *conn, __u64 now_ns), uint64_t now_ns)
+{
+	_cleanup_free_ struct clock_batch *batch = malloc(sizeof(*batch));
+	__u32 in = 0, out = 0;
+	long entries = 0;
+	bool more = true;
+
+	if (!batch)
+		return -ENOMEM;
+	for (int i = 0; more && i <= MIMIC_CONNS_MAX; i++) {
+		__u32 count = CLOCK_BATCH;
+
+		if (bpf_map_lookup_batch(clock->datapath->conns_fd, i ? &in : NULL, &out, batch->keys, batch->values,
+					 &count, NULL)) {
+			if (errno != ENOENT)
+				return -errno;
+			more = false;
+		}
+		for (__u32 k = 0; k < count; k++) {
+			if (!due || due(&batch->values[k].c, now_ns))
+				clock_push(clock, type, &batch->keys[k]);
+		}
+		entries += count;
+		in = out;
+	}
+	clock_flush(clock, type);
+	return entries;
+}
+
+struct clock_collect {
+	struct clock *clock;
+	uint64_t now_ns;
+	struct clock_watch **expired;
+	size_t count;
+};
+
+static void clock_visit(const void *node, VISIT which, void *closure)
+{
+	struct clock_collect *collect = closure;
+	struct clock_watch *watch = *(struct clock_watch *const *)node;
+
+	if (which != postorder && which != leaf)
+		return;
+	clock_push(collect->clock, COMMAND_TICK, &watch->key);
+	if (collect->now_ns >= watch->until_ns)
+		collect->expired[collect->count++] = watch;
+}
+
+static void clock_tick_watched(struct clock *clock, uint64_t now_ns)
+{
+	struct clock_collect collect = { .clock = clock, .now_ns = now_ns };
+
+	if (!clock->watch_count)
+		return;
+	collect.expired = calloc(clock->watch_count, sizeof(struct clock_watch *));
+	if (!collect.expired)
+		return;
+	twalk_r(clock->watched, clock_visit, &collect);
+	clock_flush(clock, COMMAND_TICK);
+	for (size_t i = 0; i < collect.count; i++) {
+		tdelete(collect.expired[i], &clock->watched, clock_compare);
+		free(collect.expired[i]);
+		clock->watch_count--;
+	}
+	free(collect.expired);
+}
+
+long clock_tick(struct clock *clock, uint64_t now_ns)
+{
+	clock_tick_watched(clock, now_ns);
+	if (now_ns - clock->slow_ns < CLOCK_SLOW_NS)
+		return -1;
+	clock->slow_ns = now_ns;
+	return clock_walk(clock, COMMAND_TICK, conn_tick_is_due, now_ns);
+}
+
+void clock_shutdown(struct clock *clock)
+{
+	clock_walk(clock, COMMAND_SHUTDOWN, NULL, 0);
+}
+
+void clock_free(struct clock *clock)
+{
+	while (clock->watched) {
+		struct clock_watch *watch = *(struct clock_watch **)clock->watched;
+
+		tdelete(watch, &clock->watched, clock_compare);
+		free(watch);
+	}
+	clock->watch_count = 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The clock of the connections. State changes happen in BPF; this says when. All connections are looked at once a
+ * second, in a copy; those that just shake hands or are being probed are watched and ticked every CLOCK_FAST_NS.
+ */
+#ifndef MIMIC_CLOCK_H
+#define MIMIC_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi.h"
+
+struct datapath;
+
+#define CLOCK_FAST_NS	50000000ULL   /* between ticks of watched connections */
+#define CLOCK_SLOW_NS	1000000000ULL /* between walks over all of them */
+#define CLOCK_WATCH_NS	3000000000ULL /* a connection is watched for so long after its last event */
+
+struct clock_watch; /* one watched connection */
+
+struct clock {
+	struct datapath *datapath;
+	void *watched; /* tree by key */
+	size_t watch_count;
+	uint64_t slow_ns; /* time of the last walk over all */
+	/* entries for one run of the command program */
+	struct mimic_command_entry entries[MIMIC_COMMANDS_MAX];
+	uint32_t entry_count;
+};
+
+void clock_init(struct clock *clock, struct datapath *datapath);
+
+/* Something happened to the connection @key that may want another tick soon. */
+void clock_watch(struct clock *clock, const struct conn_key *key, uint64_t now_ns);
+
+/* The time that BPF uses: CLOCK_MONOTONIC, coarse. */
+uint64_t clock_now_ns(void);
+
+/* Ticks what is due. Returns the number of connections in the map when it walked over all of them, else -1. */
+long clock_tick(struct clock *clock, uint64_t now_ns);
+
+/* Closes every connection towards its peer (COMMAND_SHUTDOWN) and removes it. */
+void clock_shutdown(struct clock *clock);
+
+void clock_free(struct clock *clock);
+
+#endif

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* `mimic run`: from the configuration to a running daemon, and back to nothing. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "attach.h"
+#include "config.h"
+#include "daemon.h"
+#include "datapath.h"
+#include "filter_list.h"
+#include "log.h"
+#include "netif.h"
+#include "runfile.h"
+#include "settings.h"
+
+/* Everything of a run, in the order in which it is made; taken down in reverse. */
+struct run {
+	const struct args_run *args;
+	struct config config;
+	struct conn_settings settings;
+	struct netif netif;
+	enum link_type link_type;
+	struct filter_list filters;
+	struct runfile runfile;
+	struct datapath datapath;
+	struct daemon daemon;
+	bool daemon_open;
+	struct attachment attachment;
+	uint32_t release_mark;
+};
+
+static int run_configure(struct run *run)
+{
+	const struct conn_settings defaults = CONN_SETTINGS_DEFAULT;
+	int err = config_copy(&run->config, &run->args->config);
+
+	if (err)
+		return err;
+	log_set_level((int)run->config.log_level);
+	err = config_load(&run->config, run->args->file, NULL, NULL);
+	if (err)
+		return err;
+	log_set_level((int)run->config.log_level);
+	run->settings = defaults;
+	settings_apply(&run->settings, &run->config.settings);
+	return 0;
+}
+
+static int run_open_netif(struct run *run)
+{
+	int err = netif_open(&run->netif, run->args->ifname);
+
+	if (err == -ENODEV) {
+		log_error("There is no interface %s; `ip link` lists the interfaces", run->args->ifname);
+		return err;
+	}
+	if (err) {
+		log_error("Cannot read the interface %s: %s", run->args->ifname, strerror(-err));
+		return err;
+	}
+	run->link_type = run->config.link_type ? run->config.link_type : run->netif.link_type;
+	if (run->link_type)
+		return 0;
+	log_error("Interface %s is of a kind that is not known (ARPHRD %u): say with --link-type=eth or none whether its "
+		  "packets begin with an Ethernet header",
+		  run->netif.name, run->netif.arphrd);
+	return -EINVAL;
+}
+
+static int run_make_filters(struct run *run)
+{
+	struct parse_error error;
+	int err;
+
+	for (size_t i = 0; i < run->config.filter_count; i++) {
+		err = filter_list_add(&run->filters, &run->config.filters[i], run->netif.name, &error);
+		if (err == -ENOMEM)
+			return err;
+		if (err) {
+			log_error("%s", error.text);
+			return err;
+		}
+	}
+	if (!run->filters.count)
+		log_warn("No filter is given: no packet will be changed (see --filter)");
+	return filter_list_expand(&run->filters, run->netif.addrs, run->netif.addr_count);
+}
+
+static int run_claim(struct run *run)
+{
+	char path[RUNFILE_PATH_MAX];
+	pid_t holder = 0;
+	int err = runfile_path(path, sizeof(path), RUNFILE_DIR, run->netif.netns, run->netif.ifindex);
+
+	if (!err)
+		err = runfile_claim(&run->runfile, path, &holder);
+	if (err == -EBUSY)
+		log_error("Mimic already runs on %s, as process %d; stop it first", run->netif.name, (int)holder);
+	else if (err)
+		log_error("Cannot lock %s: %s%s", path, strerror(-err),
+			  err == -EACCES || err == -EPERM ? "; Mimic has to run as root" : "");
+	return err;
+}
+
+static int run_open_datapath(struct run *run)
+{
+	struct datapath_options options = { .ethernet = run->link_type == LINK_TYPE_ETH };
+	const char *why = NULL;
+	int err;
+
+	/* No mark that somebody else uses, and not 0, which all other packets have. */
+	if (getrandom(&run->release_mark, sizeof(run->release_mark), 0) < 0)
+		return -errno;
+	run->release_mark |= 1;
+	options.release_mark = run->release_mark;
+	err = datapath_open(&run->datapath, &options, &why);
+	if (err) {
+		log_error("Cannot load the BPF programs: %s: %s", strerror(-err), why);
+		return err;
+	}
+	run->datapath.shared->mtu = run->netif.mtu;
+	log_info("Datapath: bpf (%s object), no kernel module needed",
+		 run->datapath.kind == DATAPATH_FULL ? "full" : "plain");
+	err = daemon_open(&run->daemon, &run->netif, &run->datapath, run->release_mark);
+	run->daemon_open = true;
+	return err;
+}
+
+/* Nothing matches before the filters are set, which is last: no half-set-up datapath changes a packet. */
+static int run_attach(struct run *run)
+{
+	int err = attach_ingress(&run->attachment, run->netif.ifindex, run->datapath.ingress_fd, run->config.xdp_mode);
+
+	if (err)
+		return err;
+	err = attach_egress(&run->attachment, run->netif.ifindex, run->datapath.egress_fd);
+	for (size_t i = 0; !err && i < run->filters.count; i++) {
+		const struct filter *filter = &run->filters.items[i];
+		struct conn_settings settings = run->settings;
+
+		if (filter->wildcard)
+			continue;
+		settings_apply(&settings, &filter->patch);
+		err = datapath_add_filter(&run->datapath, &filter->key, &settings);
+		if (err)
+			log_error("Cannot set filter %zu: %s", i + 1, strerror(-err));
+	}
+	return err;
+}
+
+static int run_publish(struct run *run)
+{
+	_cleanup_run_info_ struct run_info info = {
+		.pid = getpid(),
+		.egress_id = datapath_prog_id(run->datapath.egress_fd),
+		.ingress_id = datapath_prog_id(run->datapath.ingress_fd),
+		.whitelist_id = datapath_map_id(run->datapath.filters_fd),
+		.conns_id = datapath_map_id(run->datapath.conns_fd),
+		.settings = run->settings,
+	};
+	int err;
+
+	snprintf(info.version, sizeof(info.version), "%s", PACKAGE_VERSION);
+	snprintf(info.link_type, sizeof(info.link_type), "%s", netif_link_type_name(run->link_type));
+	snprintf(info.xdp_mode, sizeof(info.xdp_mode), "%s", config_xdp_mode_name(run->attachment.xdp_mode));
+	snprintf(info.datapath, sizeof(info.datapath), "bpf");
+	err = runfile_set_filters(&info, &run->filters);
+	if (!err)
+		err = runfile_publish(&run->runfile, &info);
+	if (err)
+		log_error("Cannot write the lock file %s: %s", run->runfile.path, strerror(-err));
+	return err;
+}
+
+static int run_start(struct run *run)
+{
+	int err = run_configure(run);
+
+	if (!err)
+		err = run_open_netif(run);
+	if (!err)
+		err = run_make_filters(run);
+	if (!err)
+		err = run_claim(run);
+	if (!err)
+		err = run_open_datapath(run);
+	if (!err)
+		err = run_attach(run);
+	return err;
+}
+
+static void run_stop(struct run *run)
+{
+	if (run->datapath.shared)
+		datapath_clear_filters(&run->datapath);
+	if (run->daemon_open)
+		daemon_reset_peers(&run->daemon);
+	attach_detach(&run->attachment);
+	if (run->daemon_open)
+		daemon_close(&run->daemon);
+	datapath_close(&run->datapath);
+	runfile_remove(&run->runfile);
+	filter_list_free(&run->filters);
+	netif_close(&run->netif);
+	config_free(&run->config);
+}
+
+int cmd_run(const struct args_run *args)
+{
+	struct run run = {
+		.args = args,
+		.config = CONFIG_INIT,
+		.runfile = RUNFILE_INIT,
+		.attachment = ATTACHMENT_INIT,
+	};
+	int err = run_start(&run);
+
+	if (!err && args->check) {
+		log_info("Check passed: Mimic can run on %s (XDP mode %s)", run.netif.name,
+			 config_xdp_mode_name(run.attachment.xdp_mode));
+	} else if (!err) {
+		err = run_publish(&run);
+		if (!err) {
+			log_info("Mimic runs on %s, %zu filters, XDP mode %s", run.netif.name, run.filters.count,
+				 config_xdp_mode_name(run.attachment.xdp_mode));
+			err = daemon_loop(&run.daemon);
+		}
+	}
+	run_stop(&run);
+	return err;
+}

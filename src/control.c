@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "control.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/csum.h"
+#include "core/parse.h"
+#include "core/tcpopt.h"
+#include "util.h"
+
+enum {
+	CONTROL_TTL = 64,
+	CONTROL_OPTIONS_LEN = 12,
+	CONTROL_SEND_TRIES = 8,
+};
+
+static __u32 control_sum(const uint8_t *bytes, size_t len)
+{
+	__u32 sum = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		uint8_t pair[2] = { i & 1 ? 0 : bytes[i], i & 1 ? bytes[i] : 0 };
+		__u16 word;
+
+		memcpy(&word, pair, sizeof(word));
+		sum = csum_add(sum, word);
+	}
+	return sum;
+}
+
+/* MSS, SACK-permitted, two NOPs in front of the window scale: RFC 9293, RFC 2018, RFC 7323. */
+static size_t control_options(uint8_t *options, uint16_t mss, uint8_t window_scale)
+{
+	const uint8_t bytes[CONTROL_OPTIONS_LEN] = {
+		TCPOPT_MSS, 4, (uint8_t)(mss >> 8), (uint8_t)mss,
+		TCPOPT_NOP, TCPOPT_NOP, TCPOPT_SACK_PERMITTED, 2,
+		TCPOPT_NOP, TCPOPT_WSCALE, 3, window_scale,
+	};
+
+	memcpy(options, bytes, sizeof(bytes));
+	return sizeof(bytes);
+}
+
+static size_t control_build_ipv4(uint8_t *at, const struct conn_key *key, size_t l4_len)
+{
+	struct iphdr ip = {
+		.version = 4,
+		.ihl = sizeof(ip) / 4,
+		.tot_len = htons((uint16_t)(sizeof(ip) + l4_len)),
+		.frag_off = htons(IP4_DF),
+		.ttl = CONTROL_TTL,
+		.protocol = PROTO_TCP,
+		.saddr = key->local.word[3],
+		.daddr = key->remote.word[3],
+	};
+
+	ip.check = (__u16)~csum_fold(control_sum((const uint8_t *)&ip, sizeof(ip)));
+	memcpy(at, &ip, sizeof(ip));
+	return sizeof(ip);
+}
+
+static size_t control_build_ipv6(uint8_t *at, const struct conn_key *key, size_t l4_len)
+{
+	struct ipv6hdr ip = {
+		.version = 6,
+		.payload_len = htons((uint16_t)l4_len),
+		.nexthdr = PROTO_TCP,
+		.hop_limit = CONTROL_TTL,
+	};
+
+	memcpy(&ip.saddr, &key->local, sizeof(ip.saddr));
+	memcpy(&ip.daddr, &key->remote, sizeof(ip.daddr));
+	memcpy(at, &ip, sizeof(ip));
+	return sizeof(ip);
+}
+
+size_t control_build(uint8_t *frame, const struct conn_key *key, const struct mimic_l2 *l2, const struct reply *reply,
+		     uint8_t window_scale, uint32_t mtu)
+{
+	bool ipv4 = addr_is_ipv4(&key->local);
+	size_t l2_len = l2->len > MIMIC_L2_MAX ? MIMIC_L2_MAX : l2->len, options_len = 0, l4_len, off;
+	uint8_t l4[sizeof(struct tcp_header) + CONTROL_OPTIONS_LEN + 1] = {};
+	struct tcp_header tcp;
+	__u32 sum;
+
+	if (reply->flags & TCP_SYN)
+		options_len = control_options(l4 + sizeof(tcp), (uint16_t)(mtu - (ipv4 ? 40 : 60)), window_scale);
+	l4_len = sizeof(tcp) + options_len + (reply->payload_len ? 1 : 0);
+	tcp_header_make(&tcp, key->local_port, key->remote_port, reply->seq, reply->ack, reply->flags, reply->window);
+	tcp.data_off = (__u8)((sizeof(tcp) + options_len) / 4 << 4);
+	memcpy(l4, &tcp, sizeof(tcp));
+	sum = csum_pseudo(&key->local, &key->remote, PROTO_TCP, (__u16)l4_len);
+	tcp.check = (__u16)~csum_fold(csum_add(sum, control_sum(l4, l4_len)));
+	memcpy(l4, &tcp, sizeof(tcp));
+
+	memcpy(frame, l2->bytes, l2_len);
+	off = l2_len;
+	off += ipv4 ? control_build_ipv4(frame + off, key, l4_len) : control_build_ipv6(frame + off, key, l4_len);
+	memcpy(frame + off, l4, l4_len);
+	return off + l4_len;
+}
+
+int control_open(int ifindex, uint32_t mark)
+{
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_ifindex = ifindex };
+	/* Protocol 0: nothing is ever received. */
+	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int size = 4 << 20;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return -errno;
+	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return TAKE_FD(fd);
+}
+
+int control_send(int fd, int ifindex, const uint8_t *frame, size_t len, size_t l3_off)
+{
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_ifindex = ifindex, .sll_halen = ETH_ALEN };
+
+	if (l3_off >= len)
+		return -EINVAL;
+	/* Without L2 header the kernel cannot read the protocol from the frame. */
+	addr.sll_protocol = frame[l3_off] >> 4 == 4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
+	if (l3_off > ETH_HLEN)
+		memcpy(&addr.sll_protocol, frame + 12, sizeof(addr.sll_protocol));
+	for (int i = 0; i < CONTROL_SEND_TRIES; i++) {
+		if (sendto(fd, frame, len, 0, (struct sockaddr *)&addr, sizeof(addr)) >= 0)
+			return 0;
+		if (errno != ENOBUFS && errno != EINTR && errno != EAGAIN)
+			break;
+	}
+	return -errno;
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/sysinfo.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "filter.h"
+#include "log.h"
+#include "util.h"
+
+enum {
+	DAEMON_EPOLL_EVENTS = 8,
+	DAEMON_HELD_MIN = 256 << 10, /* bytes of the buffer of one CPU */
+};
+
+#define DAEMON_HELD_TAG (1ULL << 32)
+
+/* ---- from BPF ---- */
+
+static void daemon_log_event(const struct mimic_event *event)
+{
+	char local[FILTER_ENDPOINT_MAX], remote[FILTER_ENDPOINT_MAX];
+	static struct log_rate failed = LOG_RATE_INIT(5);
+
+	if (!(event->notify & (NOTIFY_ESTABLISHED | NOTIFY_LOST | NOTIFY_FAILED)))
+		return;
+	filter_print_endpoint(local, sizeof(local), &event->key.local, event->key.local_port);
+	filter_print_endpoint(remote, sizeof(remote), &event->key.remote, event->key.remote_port);
+	if (event->notify & NOTIFY_LOST)
+		log_info("%s => %s: connection lost", local, remote);
+	if (event->notify & NOTIFY_ESTABLISHED)
+		log_info("%s => %s: established", local, remote);
+	if (event->notify & NOTIFY_FAILED)
+		log_rate_limited(&failed, LOG_LEVEL_WARN,
+				 "%s => %s: no answer; is Mimic running there, and does the network let TCP through?",
+				 local, remote);
+}
+
+static void daemon_send_replies(struct daemon *daemon, const struct mimic_event *event)
+{
+	static struct log_rate rate = LOG_RATE_INIT(5);
+
+	for (int i = 0; i < CONN_REPLIES; i++) {
+		uint8_t frame[CONTROL_FRAME_MAX];
+		size_t len;
+		int err;
+
+		if (!event->reply[i].flags)
+			continue;
+		len = control_build(frame, &event->key, &event->l2, &event->reply[i], event->window_scale, daemon->mtu);
+		err = control_send(daemon->control_fd, daemon->netif->ifindex, frame, len, event->l2.len);
+		if (err)
+			log_rate_limited(&rate, LOG_LEVEL_WARN, "Cannot send a control segment on %s: %s",
+					 daemon->netif->name, strerror(-err));
+	}
+}
+
+static int daemon_on_event(void *context, void *data, size_t size)
+{
+	struct daemon *daemon = context;
+	const struct mimic_event *event = data;
+	uint64_t now_ns = clock_now_ns();
+
+	if (size < sizeof(*event))
+		return 0;
+	log_trace("event: notify %#x, epoch %u, limit %u, replies %#x %#x", event->notify, event->epoch,
+		  event->release_limit, event->reply[0].flags, event->reply[1].flags);
+	/* Replies first: the last ACK of the handshake goes before the datagrams that it sets free. */
+	daemon_send_replies(daemon, event);
+	if (event->notify & NOTIFY_FLUSH)
+		waiting_flush(&daemon->waiting, &event->key, event->epoch);
+	if (event->notify & NOTIFY_LOST)
+		waiting_close_queue(&daemon->waiting, &event->key);
+	if (event->notify & NOTIFY_RELEASE)
+		waiting_release(&daemon->waiting, &event->key, event->epoch, event->release_limit, now_ns);
+	clock_watch(&daemon->clock, &event->key, now_ns);
+	daemon_log_event(event);
+	return 0;
+}
+
+static void daemon_share_waiting(struct daemon *daemon)
+{
+	*(volatile __u32 *)&daemon->datapath->shared->held_frame_bytes = (__u32)daemon->waiting.bytes;
+}
+
+static void daemon_on_held(void *context, int cpu, void *data, __u32 size)
+{
+	static struct log_rate rate = LOG_RATE_INIT(5);
+	struct daemon *daemon = context;
+	struct mimic_held meta;
+	int err;
+
+	(void)cpu;
+	if (size < sizeof(meta))
+		return;
+	memcpy(&meta, data, sizeof(meta));
+	if (size - sizeof(meta) < meta.frame_len)
+		return;
+	log_trace("waits: number %u, offset %u, payload %u, frame %u, epoch %u", meta.number, meta.offset,
+		  meta.payload_len, meta.frame_len, meta.epoch);
+	err = waiting_add(&daemon->waiting, &meta, (const uint8_t *)data + sizeof(meta), clock_now_ns());
+	daemon_share_waiting(daemon);
+	if (err)
+		log_rate_limited(&rate, LOG_LEVEL_WARN, "Cannot keep a datagram until the handshake is done: %s",
+				 strerror(-err));
+}
+
+static void daemon_on_held_lost(void *context, int cpu, __u64 count)
+{
+	(void)context;
+	(void)cpu;
+	(void)count; /* BPF saw the failure and counted it: drop_hold_failed */
+}
+
+static int daemon_send_released(void *context, const struct waiting_frame *frame)
+{
+	struct daemon *daemon = context;
+
+	return control_send(daemon->release_fd, daemon->netif->ifindex, frame->bytes, frame->len, frame->l3_off);
+}
+
+static void daemon_lose_released(void *context, const struct conn_key *key, uint32_t epoch, uint16_t payload_len)
+{
+	struct daemon *daemon = context;
+	struct mimic_command_entry entry = { .key = *key, .epoch = epoch, .payload_len = payload_len };
+
+	datapath_command(daemon->datapath, COMMAND_UNHOLD, &entry, 1);
+}
+
+/* ---- set-up ---- */
+
+/* Bytes of one CPU's buffer: a 64th of the memory in all, up to MIMIC_HELD_TOTAL_BYTES; a power of two. */
+static size_t daemon_held_bytes(void)
+{
+	size_t total = MIMIC_HELD_TOTAL_BYTES, bytes = DAEMON_HELD_MIN;
+	int cpus = libbpf_num_possible_cpus();
+	struct sysinfo info;
+
+	if (!sysinfo(&info) && (uint64_t)info.totalram * info.mem_unit / 64 < total)
+		total = (size_t)((uint64_t)info.totalram * info.mem_unit / 64);
+	while (bytes * 2 * (size_t)(cpus > 0 ? cpus : 1) <= total)
+		bytes *= 2;
+	return bytes;
+}
+
+/* @tag comes back from epoll_wait(): the descriptor, or DAEMON_HELD_TAG + index of a buffer. */
+static int daemon_watch(struct daemon *daemon, int fd, uint64_t tag)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = tag };
+
+	return epoll_ctl(daemon->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int daemon_open_buffers(struct daemon *daemon)
+{
+	size_t pages = daemon_held_bytes() / (size_t)getpagesize();
+
+	daemon->events = ring_buffer__new(daemon->datapath->events_fd, daemon_on_event, daemon, NULL);
+	if (!daemon->events)
+		return -errno;
+	daemon->held = perf_buffer__new(daemon->datapath->held_fd, pages, daemon_on_held, daemon_on_held_lost, daemon,
+					NULL);
+	return daemon->held ? 0 : -errno;
+}
+
+static int daemon_open_fds(struct daemon *daemon, uint32_t release_mark)
+{
+	struct itimerspec timer = {
+		.it_interval.tv_nsec = CLOCK_FAST_NS,
+		.it_value.tv_nsec = CLOCK_FAST_NS,
+	};
+	sigset_t signals;
+
+	daemon->control_fd = control_open(daemon->netif->ifindex, 0);
+	if (daemon->control_fd < 0)
+		return daemon->control_fd;
+	daemon->release_fd = control_open(daemon->netif->ifindex, release_mark);
+	if (daemon->release_fd < 0)
+		return daemon->release_fd;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	daemon->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	daemon->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	daemon->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (daemon->signal_fd < 0 || daemon->timer_fd < 0 || daemon->epoll_fd < 0 ||
+	    timerfd_settime(daemon->timer_fd, 0, &timer, NULL))
+		return -errno;
+	return 0;
+}
+
+static int daemon_watch_all(struct daemon *daemon)
+{
+	const int fds[] = { daemon->signal_fd, daemon->timer_fd, ring_buffer__epoll_fd(daemon->events) };
+	size_t buffers = perf_buffer__buffer_cnt(daemon->held);
+	int err = 0;
+
+	for (size_t i = 0; !err && i < ARRAY_SIZE(fds); i++)
+		err = daemon_watch(daemon, fds[i], (uint64_t)fds[i]);
+	/*
+	 * Each buffer by itself, not through the epoll descriptor of libbpf: perf_poll() forgets that there is
+	 * something as soon as it is asked (kernel/events/core.c), and a nested epoll asks twice.
+	 */
+	for (size_t i = 0; !err && i < buffers; i++)
+		err = daemon_watch(daemon, perf_buffer__buffer_fd(daemon->held, i), DAEMON_HELD_TAG + i);
+	return err;
+}
+
+int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapath *datapath, uint32_t release_mark)
+{
+	const struct waiting_ops ops = {
+		.send = daemon_send_released,
+		.lost = daemon_lose_released,
+		.context = daemon,
+	};
+	int err;
+
+	memset(daemon, 0, sizeof(*daemon));
+	daemon->netif = netif;
+	daemon->datapath = datapath;
+	daemon->mtu = netif->mtu;
+	daemon->control_fd = daemon->release_fd = -1;
+	daemon->epoll_fd = daemon->signal_fd = daemon->timer_fd = -1;
+	waiting_init(&daemon->waiting, &ops, MIMIC_HELD_TOTAL_BYTES);
+	clock_init(&daemon->clock, datapath);
+	err = daemon_open_fds(daemon, release_mark);
+	if (!err)
+		err = daemon_open_buffers(daemon);
+	if (!err)
+		err = daemon_watch_all(daemon);
+	if (err)
+		log_error("Cannot set up the daemon: %s", strerror(-err));
+	return err;
+}
+
+/* ---- the loop ---- */
+
+/* The MTU may change at any time; BPF compares with it, SYNs carry it. */
+static void daemon_read_mtu(struct daemon *daemon)
+{
+	struct ifreq request = {};
+
+	memcpy(request.ifr_name, daemon->netif->name, sizeof(request.ifr_name) - 1);
+	if (ioctl(daemon->control_fd, SIOCGIFMTU, &request))
+		return;
+	daemon->mtu = (uint32_t)request.ifr_mtu;
+	*(volatile __u32 *)&daemon->datapath->shared->mtu = daemon->mtu;
+}
+
+static void daemon_on_timer(struct daemon *daemon)
+{
+	uint64_t now_ns = clock_now_ns();
+	uint64_t expirations;
+
+	if (read(daemon->timer_fd, &expirations, sizeof(expirations)) < 0)
+		return;
+	daemon->expirations += expirations;
+	if (clock_tick(&daemon->clock, now_ns) >= 0)
+		daemon_read_mtu(daemon);
+	waiting_tick(&daemon->waiting, now_ns);
+	daemon_share_waiting(daemon);
+}
+
+static bool daemon_is_told_to_stop(struct daemon *daemon)
+{
+	struct signalfd_siginfo info;
+
+	if (read(daemon->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return false;
+	log_info("%s: stopping", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+	return true;
+}
+
+int daemon_loop(struct daemon *daemon)
+{
+	struct epoll_event ready[DAEMON_EPOLL_EVENTS];
+
+	for (;;) {
+		int count = epoll_wait(daemon->epoll_fd, ready, DAEMON_EPOLL_EVENTS, -1);
+
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count < 0) {
+			log_error("epoll: %s", strerror(errno));
+			return -errno;
+		}
+		/* Control first: it is small, and what waits may be set free by it. */
+		ring_buffer__consume(daemon->events);
+		for (int i = 0; i < count; i++) {
+			uint64_t tag = ready[i].data.u64;
+
+			if (tag >= DAEMON_HELD_TAG)
+				perf_buffer__consume_buffer(daemon->held, (size_t)(tag - DAEMON_HELD_TAG));
+			else if (tag == (uint64_t)daemon->timer_fd)
+				daemon_on_timer(daemon);
+			else if (tag == (uint64_t)daemon->signal_fd && daemon_is_told_to_stop(daemon))
+				return 0;
+		}
+		daemon_share_waiting(daemon);
+	}
+}
+
+void daemon_reset_peers(struct daemon *daemon)
+{
+	clock_shutdown(&daemon->clock);
+	ring_buffer__consume(daemon->events);
+}
+
+void daemon_close(struct daemon *daemon)
+{
+	perf_buffer__free(daemon->held);
+	ring_buffer__free(daemon->events);
+	waiting_free(&daemon->waiting);
+	clock_free(&daemon->clock);
+	util_close_fd(&daemon->epoll_fd);
+	util_close_fd(&daemon->timer_fd);
+	util_close_fd(&daemon->signal_fd);
+	util_close_fd(&daemon->release_fd);
+	util_close_fd(&daemon->control_fd);
+}

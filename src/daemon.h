@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The running daemon: takes events and waiting datagrams from BPF, sends control segments, runs the clock, until a
+ * signal ends it. cmd_run.c makes it and takes it down.
+ */
+#ifndef MIMIC_DAEMON_H
+#define MIMIC_DAEMON_H
+
+#include <stdint.h>
+
+#include "clock.h"
+#include "datapath.h"
+#include "netif.h"
+#include "waiting.h"
+
+struct ring_buffer;
+struct perf_buffer;
+
+struct daemon {
+	const struct netif *netif;
+	struct datapath *datapath;
+	struct waiting waiting;
+	struct clock clock;
+	struct ring_buffer *events;
+	struct perf_buffer *held;
+	int control_fd; /* sends control segments */
+	int release_fd; /* sends waiting datagrams, with the release mark */
+	int epoll_fd, signal_fd, timer_fd;
+	uint32_t mtu;
+	uint64_t expirations; /* of the timer */
+};
+
+/*
+ * Opens everything that the loop needs; @netif and @datapath have to outlive it. SIGINT and SIGTERM are blocked from here
+ * on and wait for the loop. Returns 0 or -errno, logged.
+ */
+int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapath *datapath, uint32_t release_mark);
+
+/* Until SIGINT or SIGTERM. Returns 0 or -errno, logged. */
+int daemon_loop(struct daemon *daemon);
+
+/* Resets every live connection towards its peer. No filter is set any more. */
+void daemon_reset_peers(struct daemon *daemon);
+
+/* Allowed at any time after daemon_open(), whatever it returned. */
+void daemon_close(struct daemon *daemon);
+
+#endif

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "datapath.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "mimic_full.skel.h"
+#include "mimic_plain.skel.h"
+#include "util.h"
+
+__attribute__((format(printf, 2, 0))) static int datapath_libbpf_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[1024];
+	size_t len;
+
+	/* libbpf's own failures are explained by our message; its details are for those who ask. */
+	if (!log_shows(level == LIBBPF_DEBUG ? LOG_LEVEL_TRACE : LOG_LEVEL_DEBUG))
+		return 0;
+	vsnprintf(line, sizeof(line), format, args);
+	len = strlen(line);
+	while (len && line[len - 1] == '\n')
+		line[--len] = '\0';
+	log_write(level == LIBBPF_DEBUG ? LOG_LEVEL_TRACE : LOG_LEVEL_DEBUG, "%s", line);
+	return 0;
+}
+
+static struct bpf_object *datapath_open_object(enum datapath_object kind)
+{
+	size_t size = 0;
+	const void *bytes = kind == DATAPATH_FULL ? mimic_full__elf_bytes(&size) : mimic_plain__elf_bytes(&size);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "mimic");
+
+	return bpf_object__open_mem(bytes, size, &opts);
+}
+
+static int datapath_configure(struct bpf_object *object, const struct datapath_options *options)
+{
+	struct mimic_config config = {
+		.ethernet = options->ethernet,
+		.release_mark = options->release_mark,
+	};
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object) {
+		const char *name = bpf_map__name(map);
+
+		if (strstr(name, ".rodata"))
+			return bpf_map__set_initial_value(map, &config, sizeof(config));
+	}
+	return -ENOENT;
+}
+
+static int datapath_program(const struct bpf_object *object, const char *name)
+{
+	const struct bpf_program *program = bpf_object__find_program_by_name(object, name);
+
+	return program ? bpf_program__fd(program) : -ENOENT;
+}
+
+static int datapath_find(struct datapath *datapath)
+{
+	struct bpf_object *object = datapath->object;
+	int shared_fd = bpf_object__find_map_fd_by_name(object, ".data.shared");
+	void *shared;
+
+	datapath->egress_fd = datapath_program(object, "mimic_egress");
+	datapath->ingress_fd = datapath_program(object, "mimic_ingress");
+	datapath->command_fd = datapath_program(object, "mimic_command");
+	datapath->conns_fd = bpf_object__find_map_fd_by_name(object, "conns");
+	datapath->filters_fd = bpf_object__find_map_fd_by_name(object, "filters");
+	datapath->events_fd = bpf_object__find_map_fd_by_name(object, "events");
+	datapath->held_fd = bpf_object__find_map_fd_by_name(object, "held");
+	datapath->counters_fd = bpf_object__find_map_fd_by_name(object, "counters");
+	if (shared_fd < 0 || datapath->egress_fd < 0 || datapath->ingress_fd < 0 || datapath->command_fd < 0 ||
+	    datapath->conns_fd < 0 || datapath->filters_fd < 0 || datapath->events_fd < 0 || datapath->held_fd < 0 ||
+	    datapath->counters_fd < 0)
+		return -ENOENT;
+	/* libbpf makes maps of .data sections BPF_F_MMAPABLE; what it maps itself is the initial value only. */
+	shared = mmap(NULL, sizeof(*datapath->shared), PROT_READ | PROT_WRITE, MAP_SHARED, shared_fd, 0);
+	if (shared == MAP_FAILED)
+		return -errno;
+	datapath->shared = shared;
+	return 0;
+}
+
+static int datapath_load(struct datapath *datapath, enum datapath_object kind, const struct datapath_options *options)
+{
+	int err;
+
+	datapath->kind = kind;
+	datapath->object = datapath_open_object(kind);
+	if (!datapath->object)
+		return -errno;
+	err = datapath_configure(datapath->object, options);
+	if (!err)
+		err = bpf_object__load(datapath->object);
+	if (!err)
+		err = datapath_find(datapath);
+	if (err) {
+		bpf_object__close(datapath->object);
+		memset(datapath, 0, sizeof(*datapath));
+	}
+	return err;
+}
+
+static const char *datapath_explain(int err)
+{
+	switch (err) {
+	case -EPERM:
+	case -EACCES:
+		return "the kernel refuses to load BPF programs: run as root, or with CAP_BPF, CAP_NET_ADMIN and "
+		       "CAP_PERFMON; a locked-down kernel or a container may forbid it altogether";
+	case -ENOSYS:
+		return "this kernel has no BPF (CONFIG_BPF_SYSCALL)";
+	case -ENOMEM:
+		return "not enough memory, or the limit for locked memory (RLIMIT_MEMLOCK) is too low";
+	default:
+		return "this kernel does not take the BPF programs; Mimic needs Linux 6.1 or later "
+		       "(run with -vv to see the kernel's own words)";
+	}
+}
+
+int datapath_open(struct datapath *datapath, const struct datapath_options *options, const char **why)
+{
+	int err, first;
+
+	memset(datapath, 0, sizeof(*datapath));
+	libbpf_set_print(datapath_libbpf_print);
+	first = datapath_load(datapath, DATAPATH_FULL, options);
+	if (!first)
+		return 0;
+	log_debug("The full BPF object does not load (%s), trying the plain one", strerror(-first));
+	err = datapath_load(datapath, DATAPATH_PLAIN, options);
+	if (err)
+		*why = datapath_explain(err);
+	return err;
+}
+
+int datapath_add_filter(struct datapath *datapath, const struct filter_key *key,
+			const struct conn_settings *settings)
+{
+	__u8 *bits = key->origin == ORIGIN_LOCAL ? datapath->shared->local_ports : datapath->shared->remote_ports;
+	__u16 port = be16_to_host(key->port);
+
+	if (bpf_map_update_elem(datapath->filters_fd, key, settings, BPF_ANY))
+		return -errno;
+	bits[port >> 3] |= (__u8)(1 << (port & 7));
+	return 0;
+}
+
+void datapath_clear_filters(struct datapath *datapath)
+{
+	struct filter_key key;
+
+	memset(datapath->shared->local_ports, 0, sizeof(datapath->shared->local_ports));
+	memset(datapath->shared->remote_ports, 0, sizeof(datapath->shared->remote_ports));
+	for (int i = 0; i < MIMIC_FILTERS_MAX && !bpf_map_get_next_key(datapath->filters_fd, NULL, &key); i++)
+		bpf_map_delete_elem(datapath->filters_fd, &key);
+}
+
+int datapath_command(struct datapath *datapath, enum mimic_command_type type,
+		     const struct mimic_command_entry *entries, uint32_t count)
+{
+	struct mimic_command command = { .type = type };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &command, .data_size_in = sizeof(command),
+		    .repeat = (int)count);
+
+	if (!count)
+		return 0;
+	if (count > MIMIC_COMMANDS_MAX)
+		return -E2BIG;
+	memcpy(command.entry, entries, count * sizeof(*entries));
+	if (bpf_prog_test_run_opts(datapath->command_fd, &opts))
+		return -errno;
+	return (int)opts.retval < 0 ? -EINVAL : 0;
+}
+
+uint64_t datapath_counter(const struct datapath *datapath, enum reason reason)
+{
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_free_ __u64 *values = NULL;
+	__u32 index = reason;
+	uint64_t sum = 0;
+
+	if (cpus <= 0)
+		return 0;
+	values = calloc((size_t)cpus, sizeof(*values));
+	if (!values || bpf_map_lookup_elem(datapath->counters_fd, &index, values))
+		return 0;
+	for (int i = 0; i < cpus; i++)
+		sum += values[i];
+	return sum;
+}
+
+uint32_t datapath_prog_id(int fd)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+uint32_t datapath_map_id(int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+void datapath_close(struct datapath *datapath)
+{
+	if (datapath->shared)
+		munmap(datapath->shared, sizeof(*datapath->shared));
+	if (datapath->object)
+		bpf_object__close(datapath->object);
+	memset(datapath, 0, sizeof(*datapath));
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The BPF programs and maps of this process: opens one of the two embedded objects, loads it, and gives the rest of
+ * the daemon its maps and commands. The only file that knows the skeletons.
+ */
+#ifndef MIMIC_DATAPATH_H
+#define MIMIC_DATAPATH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "core/reason.h"
+
+struct bpf_object;
+
+/* Which embedded object runs. */
+enum datapath_object {
+	DATAPATH_FULL,	/* CO-RE reads, weak kfuncs: needs kernel BTF */
+	DATAPATH_PLAIN, /* needs nothing but maps, helpers and a spin lock */
+};
+
+struct datapath {
+	struct bpf_object *object;
+	enum datapath_object kind;
+	struct mimic_shared *shared; /* mapped, writable; what BPF reads */
+	int egress_fd, ingress_fd, command_fd; /* programs */
+	int conns_fd, filters_fd, events_fd, held_fd, counters_fd; /* maps */
+};
+
+#define _cleanup_datapath_ __attribute__((cleanup(datapath_close)))
+
+struct datapath_options {
+	bool ethernet; /* frames of the interface begin with an Ethernet header */
+	uint32_t release_mark;
+};
+
+/*
+ * Loads the best object that the kernel takes into *@datapath, which needs no initial value; nothing is attached and
+ * no filter is set yet. Returns 0 or -errno with *@why a static text that says what to do; then *@datapath
+ * is empty and datapath_close() is allowed.
+ */
+int datapath_open(struct datapath *datapath, const struct datapath_options *options, const char **why);
+
+/*
+ * Adds a filter. The port bit comes last, so that no packet is taken for matched before. Returns 0 or -errno
+ * (-E2BIG: more than MIMIC_FILTERS_MAX).
+ */
+int datapath_add_filter(struct datapath *datapath, const struct filter_key *key,
+			const struct conn_settings *settings);
+
+/* From now on no packet matches; connections stay in the map. */
+void datapath_clear_filters(struct datapath *datapath);
+
+/*
+ * Runs @type on up to MIMIC_COMMANDS_MAX entries. Returns 0 or -errno.
+ */
+int datapath_command(struct datapath *datapath, enum mimic_command_type type,
+		     const struct mimic_command_entry *entries, uint32_t count);
+
+/* The sum over all CPUs, or 0 when the counter cannot be read. */
+uint64_t datapath_counter(const struct datapath *datapath, enum reason reason);
+
+/* Kernel ids, for the lock file. 0 when unknown. */
+uint32_t datapath_prog_id(int fd);
+uint32_t datapath_map_id(int fd);
+
+void datapath_close(struct datapath *datapath);
+
+#endif

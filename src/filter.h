@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Filters as text and as map keys.
+ *
+ *	local=192.0.2.1:51820				one address
+ *	remote=[2001:db8::1]:51820,handshake=0:		IPv6; settings for this filter alone
+ *	local=[fe80::1%eth0]:51820			link-local, with or without scope
+ *	remote=vpn.example.org:51820			a name: one filter for each address of it
+ *	local=0.0.0.0:51820, local=[::]:51820		wildcards: every address of the interface
+ *
+ * Three steps: filter_parse() is pure and takes text apart; filter_list_add() asks the resolver and
+ * yields filters; filter_list_expand() adds one filter for each address that a wildcard covers
+ * (filter_list.h). This file does the first, and makes text of filters.
+ */
+#ifndef MIMIC_FILTER_H
+#define MIMIC_FILTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/addr.h"
+#include "settings.h"
+
+enum {
+	FILTER_HOST_MAX = 254,	  /* a DNS name is at most 253 characters long */
+	FILTER_SCOPE_MAX = 16,	  /* IFNAMSIZ */
+	FILTER_ENDPOINT_MAX = 64, /* `[address]:port` with its NUL */
+	FILTER_TEXT_MAX = 512,	  /* filter_print() with its NUL */
+};
+
+/* A filter as written. Owns nothing: copies are plain assignments. */
+struct filter_spec {
+	enum filter_origin origin;
+	int family;    /* AF_INET, AF_INET6: host is an address; AF_UNSPEC: a name to resolve */
+	uint16_t port; /* host order, 1..65535 */
+	bool wildcard; /* 0.0.0.0 or [::] */
+	char host[FILTER_HOST_MAX];
+	char scope[FILTER_SCOPE_MAX]; /* name or number of an interface; empty: none given */
+	struct settings_patch patch;
+};
+
+/* A filter as the datapath takes it. */
+struct filter {
+	struct filter_key key;
+	struct settings_patch patch; /* over the global settings */
+	bool wildcard; /* key.addr is ::ffff:0.0.0.0 or ::, in no packet: not for the map */
+	bool expanded_from_wildcard;
+	char *name; /* resolved from this host name; NULL: from an address. Owned. */
+};
+
+/*
+ * Takes @text apart without asking anyone. Blanks around the parts are ignored. Returns 0, or
+ * -EINVAL with *@error filled (unknown origin, no or wrong port, IPv6 without brackets, scope on an
+ * address that is not link-local, wildcard as remote, unknown key, wrong value).
+ */
+int filter_parse(struct filter_spec *spec, const char *text, struct parse_error *error);
+
+/* The address of @spec, as in the key. False when the host is a name: *@addr is untouched. */
+bool filter_spec_addr(const struct filter_spec *spec, struct addr *addr);
+
+/* 0.0.0.0 or :: */
+bool filter_addr_is_any(const struct addr *addr);
+
+/* `local` or `remote`. */
+const char *filter_origin_name(enum filter_origin origin);
+
+/*
+ * Writes `192.0.2.1:51820` or `[2001:db8::1]:51820`. @size is at least FILTER_ENDPOINT_MAX. Returns
+ * the length.
+ */
+int filter_print_endpoint(char *buf, size_t size, const struct addr *addr, __be16 port);
+
+/*
+ * Writes `origin=address:port[,settings][ (resolved from NAME)]`: the line of `mimic show` and of
+ * the lock file. Of the settings only those that make a difference to @base, the global ones. @size
+ * is at least FILTER_TEXT_MAX. Returns the length.
+ */
+int filter_print(char *buf, size_t size, const struct filter *filter,
+		 const struct conn_settings *base);
+
+#endif

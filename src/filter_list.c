@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "filter_list.h"
+#include "log.h"
+#include "util.h"
+
+static struct filter *find(const struct filter_list *list, const struct filter_key *key)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++) {
+		if (!memcmp(&list->items[i].key, key, sizeof(*key)))
+			return &list->items[i];
+	}
+	return NULL;
+}
+
+const struct filter *filter_list_find(const struct filter_list *list, const struct filter_key *key)
+{
+	return find(list, key);
+}
+
+void filter_list_free(struct filter_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		free(list->items[i].name);
+	free(list->items);
+	*list = (struct filter_list){ 0 };
+}
+
+/* Makes room for @more filters: as many calls of list_put() cannot fail then. */
+static int list_reserve(struct filter_list *list, size_t more)
+{
+	struct filter *items = realloc(list->items, (list->count + more + 1) * sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	list->items = items;
+	return 0;
+}
+
+/* Appends, or with @replace takes the place of the same key. Takes the name over. */
+static void list_put(struct filter_list *list, const struct filter *filter, bool replace)
+{
+	struct filter *old = find(list, &filter->key);
+
+	if (!old) {
+		list->items[list->count++] = *filter;
+	} else if (replace) {
+		free(old->name);
+		*old = *filter;
+	} else {
+		free(filter->name);
+	}
+}
+
+static bool sockaddr_to_addr(const struct sockaddr *from, struct addr *addr)
+{
+	if (from->sa_family == AF_INET)
+		addr_from_ipv4(addr, ((const struct sockaddr_in *)from)->sin_addr.s_addr);
+	else if (from->sa_family == AF_INET6)
+		memcpy(addr, &((const struct sockaddr_in6 *)from)->sin6_addr, sizeof(*addr));
+	else
+		return false;
+	return !filter_addr_is_any(addr); /* how some resolvers block a name */
+}
+
+static int put_resolved(struct filter_list *found, const struct filter_spec *spec,
+			const struct sockaddr *sockaddr)
+{
+	struct filter filter = { .patch = spec->patch };
+	struct addr addr;
+
+	if (!sockaddr_to_addr(sockaddr, &addr))
+		return 0;
+	if (list_reserve(found, 1))
+		return -ENOMEM;
+	filter_key_make(&filter.key, &addr, htons(spec->port), spec->origin);
+	filter.name = strdup(spec->host);
+	if (!filter.name)
+		return -ENOMEM;
+	list_put(found, &filter, false);
+	return 0;
+}
+
+/* Puts the filters of all addresses of a name into @found. */
+static int resolve(struct filter_list *found, const struct filter_spec *spec,
+		   struct parse_error *error)
+{
+	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM };
+	struct addrinfo *infos = NULL, *info;
+	int code, err = 0;
+
+	code = getaddrinfo(spec->host, NULL, &hints, &infos);
+	if (code == EAI_MEMORY)
+		return -ENOMEM;
+	if (code) {
+		settings_refuse(
+			error,
+			"filter for host name '%.120s': %s; is the name right, and does DNS work?",
+			spec->host, code == EAI_SYSTEM ? strerror(errno) : gai_strerror(code));
+		return code == EAI_AGAIN || code == EAI_SYSTEM ? -EAGAIN : -ENOENT;
+	}
+	for (info = infos; info && !err; info = info->ai_next)
+		err = put_resolved(found, spec, info->ai_addr);
+	freeaddrinfo(infos);
+	if (!err && !found->count) {
+		settings_refuse(error, "host name '%.120s' has no address", spec->host);
+		err = -ENOENT;
+	}
+	return err;
+}
+
+/* The filters that a spec means, without a look at those that there are. */
+static int spec_to_filters(struct filter_list *found, const struct filter_spec *spec,
+			   struct parse_error *error)
+{
+	struct filter filter = { .patch = spec->patch, .wildcard = spec->wildcard };
+	struct addr addr;
+
+	if (!filter_spec_addr(spec, &addr))
+		return resolve(found, spec, error);
+	if (list_reserve(found, 1))
+		return -ENOMEM;
+	filter_key_make(&filter.key, &addr, htons(spec->port), spec->origin);
+	list_put(found, &filter, false);
+	return 0;
+}
+
+static bool scope_is(const char *scope, const char *ifname)
+{
+	unsigned int index;
+	char *end;
+
+	if (!strcmp(scope, ifname))
+		return true;
+	index = (unsigned int)strtoul(scope, &end, 10);
+	return !*end && index && index == if_nametoindex(ifname);
+}
+
+static void warn_of_duplicate(const struct filter_list *list, const struct filter *filter)
+{
+	const struct filter *old = find(list, &filter->key);
+	char endpoint[FILTER_ENDPOINT_MAX];
+
+	if (!old || old->expanded_from_wildcard)
+		return;
+	filter_print_endpoint(endpoint, sizeof(endpoint), &filter->key.addr, filter->key.port);
+	log_warn("filter %s=%s is given more than once; the last one counts",
+		 filter_origin_name((enum filter_origin)filter->key.origin), endpoint);
+}
+
+int filter_list_add(struct filter_list *list, const struct filter_spec *spec, const char *ifname,
+		    struct parse_error *error)
+{
+	_cleanup_filter_list_ struct filter_list found = { 0 };
+	size_t i;
+	int err;
+
+	if (spec->scope[0] && ifname && !scope_is(spec->scope, ifname))
+		return settings_refuse(
+			error,
+			"filter for [%.60s%%%s]: that scope is another interface; expected %%%s",
+			spec->host, spec->scope, ifname);
+	err = spec_to_filters(&found, spec, error);
+	if (err)
+		return err;
+	if (list_reserve(list, found.count))
+		return -ENOMEM;
+	for (i = 0; i < found.count; i++) {
+		warn_of_duplicate(list, &found.items[i]);
+		list_put(list, &found.items[i], true);
+		found.items[i].name = NULL; /* moved */
+	}
+	return 0;
+}
+
+/* Drops what filter_list_expand() made. Expanded filters have no names. */
+static void list_contract(struct filter_list *list)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < list->count; i++) {
+		if (!list->items[i].expanded_from_wildcard)
+			list->items[kept++] = list->items[i];
+	}
+	list->count = kept;
+}
+
+static void expand_one(struct filter_list *list, const struct filter *wildcard,
+		       const struct addr *addrs, size_t addr_count)
+{
+	struct filter filter = { .patch = wildcard->patch, .expanded_from_wildcard = true };
+	size_t i;
+
+	for (i = 0; i < addr_count; i++) {
+		if (addr_is_ipv4(&addrs[i]) != addr_is_ipv4(&wildcard->key.addr))
+			continue;
+		filter_key_make(&filter.key, &addrs[i], wildcard->key.port,
+				(enum filter_origin)wildcard->key.origin);
+		list_put(list, &filter, false);
+	}
+}
+
+int filter_list_expand(struct filter_list *list, const struct addr *addrs, size_t addr_count)
+{
+	size_t i, count, wildcards = 0;
+
+	for (i = 0; i < list->count; i++)
+		wildcards += list->items[i].wildcard;
+	if (list_reserve(list, wildcards * addr_count))
+		return -ENOMEM;
+	list_contract(list);
+	count = list->count;
+	for (i = 0; i < count; i++) {
+		if (list->items[i].wildcard)
+			expand_one(list, &list->items[i], addrs, addr_count);
+	}
+	return 0;
+}

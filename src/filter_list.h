@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The filters of an interface: names resolved, wildcards expanded to addresses, each key once.
+ */
+#ifndef MIMIC_FILTER_LIST_H
+#define MIMIC_FILTER_LIST_H
+
+#include <stddef.h>
+
+#include "filter.h"
+
+/* Zero-filled it is empty. Owns its items. */
+struct filter_list {
+	struct filter *items;
+	size_t count;
+};
+
+#define _cleanup_filter_list_ __attribute__((cleanup(filter_list_free)))
+
+/*
+ * Appends the filters that @spec means: one, or one for each IPv4 and IPv6 address of a name. May
+ * take as long as the resolver does. A scope has to be @ifname or its index, since Mimic works on
+ * one interface; @ifname may be NULL: then no scope is checked.
+ *
+ * A filter with the same origin, address and port replaces the earlier one, with a warning in the
+ * log: so the configuration file overrides the command line, and a line that is there twice stops
+ * nobody.
+ *
+ * Returns 0, -EINVAL (scope), -ENOENT (the name has no address) or -EAGAIN (the resolver does not
+ * answer now) with *@error filled, or -ENOMEM. On errors the list is unchanged.
+ */
+int filter_list_add(struct filter_list *list, const struct filter_spec *spec, const char *ifname,
+		    struct parse_error *error);
+
+/*
+ * Makes the filters of the wildcards anew: removes those of the last call, then adds one for each
+ * of the @addr_count addresses @addrs of the wildcard's family. Addresses that have a filter of
+ * their own (same origin and port) keep that. Which addresses count (loopback, link-local) is the
+ * caller's choice. Returns 0, or -ENOMEM with the list unchanged.
+ */
+int filter_list_expand(struct filter_list *list, const struct addr *addrs, size_t addr_count);
+
+void filter_list_free(struct filter_list *list);
+
+/* The filter with this key, or NULL. */
+const struct filter *filter_list_find(const struct filter_list *list, const struct filter_key *key);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The lock file of a running `mimic run`: /run/mimic/<network namespace's inode number,
+ * hex>_<ifindex>.lock
+ *
+ * It is three things: the exclusion of a second instance (a flock(2) on the file, held for the
+ * daemon's life, so that it ends with the process whatever kills it), the sign "ready" for other
+ * programs (the line `pid=`, which comes only with runfile_publish()), and what `mimic show` reads.
+ *
+ *	claim	 the file exists, empty and locked
+ *	publish	 the content appears at once: PATH.new, locked too, is renamed over PATH
+ *	remove	 unlinked while still locked
+ *
+ * Since a rename or unlink leaves the lock on a file without a name, whoever gets a lock looks
+ * whether the path still leads to it, and else begins again.
+ */
+#ifndef MIMIC_RUNFILE_H
+#define MIMIC_RUNFILE_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "core/settings.h"
+#include "filter_list.h"
+
+#define RUNFILE_DIR "/run/mimic"
+
+enum {
+	RUNFILE_PATH_MAX = 256,
+};
+
+/* The claim. fd is -1 when there is none. */
+struct runfile {
+	int fd;
+	char path[RUNFILE_PATH_MAX];
+};
+
+#define RUNFILE_INIT     \
+	{                \
+		.fd = -1 \
+	}
+
+#define _cleanup_runfile_ __attribute__((cleanup(runfile_remove)))
+
+/* The content. Zero-filled it is empty. Texts that a file does not have are empty. */
+struct run_info {
+	char version[32];
+	pid_t pid;		       /* 0: none, the instance is not ready yet */
+	char link_type[16];	       /* eth, none */
+	__u32 egress_id, ingress_id;   /* kernel ids of programs */
+	__u32 whitelist_id, conns_id;  /* kernel ids of maps */
+	char xdp_mode[16];	       /* in force: native, skb or hardware */
+	char datapath[16];	       /* bpf, kfunc; empty: a file of Mimic 0.7.x */
+	struct conn_settings settings; /* global ones in force */
+	char **filters;		       /* texts as of filter_print(). Owned. */
+	size_t filter_count;
+};
+
+#define _cleanup_run_info_ __attribute__((cleanup(runfile_free_info)))
+
+/* Makes the path of a lock file in @dir (RUNFILE_DIR). Returns 0 or -ENAMETOOLONG. */
+int runfile_path(char *buf, size_t size, const char *dir, ino_t netns, int ifindex);
+
+/*
+ * Claims @path for this process; its directory is made if missing (0755). A file that a dead
+ * process left is taken over, whatever is in it.
+ *
+ * Returns 0, with the file empty and locked; -EBUSY when another instance runs, with its PID in
+ * *@holder (0 if it cannot be found out); -ENOTDIR or -EPERM when the directory is a symbolic link
+ * or writable by everybody; -ELOOP or -EINVAL when the file is no regular file; or another -errno.
+ *
+ * An instance of 0.7.x holds no lock on the file; there a living `mimic` process of the file's PID
+ * counts.
+ */
+int runfile_claim(struct runfile *runfile, const char *path, pid_t *holder);
+
+/*
+ * Puts @info into the claimed file, all at once; readers see the old or the new content. May be
+ * repeated. Returns 0 or -errno; on errors the old content stays.
+ */
+int runfile_publish(struct runfile *runfile, const struct run_info *info);
+
+/* Removes the file if it is ours, and gives up the claim. Without a claim it does nothing. */
+void runfile_remove(struct runfile *runfile);
+
+/*
+ * Reads the file @path into *@info, which needs no initial value. Unknown keys and damaged lines
+ * are skipped, the order does not matter, and what is missing is empty (settings: the defaults).
+ * Returns 0 or -errno (-ENOENT: nothing runs there). After success, release with
+ * runfile_free_info().
+ */
+int runfile_read(const char *path, struct run_info *info);
+
+/*
+ * Replaces the filters of *@info by those of @list as text, relative to info->settings, which have
+ * to be set before. Returns 0 or -ENOMEM.
+ */
+int runfile_set_filters(struct run_info *info, const struct filter_list *list);
+
+/* Whether a process of this PID lives (zombies do not). */
+bool runfile_process_lives(pid_t pid);
+
+void runfile_free_info(struct run_info *info);
+
+#endif

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "waiting.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/transform.h"
+#include "util.h"
+
+struct waiting_queue {
+	struct conn_key key; /* first: the tree compares it */
+	uint32_t epoch;
+	uint32_t next; /* number to send next, if `started` */
+	uint32_t limit;
+	bool started; /* the number of the first frame is known */
+	bool open;    /* there is a limit */
+	uint64_t stalled_ns; /* since when the head waits for a number before it; 0: it does not */
+	uint64_t used_ns;
+	struct waiting_frame *head;
+};
+
+static int waiting_compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct conn_key));
+}
+
+void waiting_init(struct waiting *waiting, const struct waiting_ops *ops, size_t bytes_max)
+{
+	memset(waiting, 0, sizeof(*waiting));
+	waiting->ops = *ops;
+	waiting->bytes_max = bytes_max;
+}
+
+static struct waiting_queue *waiting_find(struct waiting *waiting, const struct conn_key *key)
+{
+	void *node = tfind(key, &waiting->queues, waiting_compare);
+
+	return node ? *(struct waiting_queue **)node : NULL;
+}
+
+static struct waiting_queue *waiting_find_or_make(struct waiting *waiting, const struct conn_key *key, uint32_t epoch,
+						  uint64_t now_ns)
+{
+	struct waiting_queue *queue = waiting_find(waiting, key);
+
+	if (queue)
+		return queue;
+	queue = calloc(1, sizeof(*queue));
+	if (!queue)
+		return NULL;
+	queue->key = *key;
+	queue->epoch = epoch;
+	queue->used_ns = now_ns;
+	if (!tsearch(queue, &waiting->queues, waiting_compare)) {
+		free(queue);
+		return NULL;
+	}
+	waiting->queue_count++;
+	return queue;
+}
+
+static void waiting_pop(struct waiting *waiting, struct waiting_queue *queue)
+{
+	struct waiting_frame *frame = queue->head;
+
+	queue->head = frame->next;
+	waiting->frames--;
+	waiting->bytes -= sizeof(*frame) + frame->len;
+	free(frame);
+}
+
+static void waiting_drop_all(struct waiting *waiting, struct waiting_queue *queue)
+{
+	while (queue->head) {
+		waiting->dropped++;
+		waiting_pop(waiting, queue);
+	}
+}
+
+/* A new epoch begins empty. */
+static void waiting_restart(struct waiting *waiting, struct waiting_queue *queue, uint32_t epoch)
+{
+	waiting_drop_all(waiting, queue);
+	queue->epoch = epoch;
+	queue->started = false;
+	queue->open = false;
+	queue->stalled_ns = 0;
+}
+
+static bool waiting_head_is_next(struct waiting_queue *queue, uint64_t now_ns)
+{
+	if (queue->started && (int32_t)(queue->head->number - queue->next) <= 0) {
+		queue->stalled_ns = 0;
+		return true;
+	}
+	if (!queue->stalled_ns)
+		queue->stalled_ns = now_ns;
+	return now_ns - queue->stalled_ns >= WAITING_GAP_NS;
+}
+
+static void waiting_send_due(struct waiting *waiting, struct waiting_queue *queue, uint64_t now_ns)
+{
+	while (queue->head && queue->open) {
+		struct waiting_frame *frame = queue->head;
+
+		if ((int32_t)(queue->limit - (frame->offset + frame->payload_len)) < 0)
+			break;
+		if (!waiting_head_is_next(queue, now_ns))
+			break;
+		queue->next = frame->number + 1;
+		queue->started = true;
+		queue->stalled_ns = 0;
+		queue->used_ns = now_ns;
+		if (waiting->ops.send(waiting->ops.context, frame)) {
+			waiting->dropped++;
+			waiting->ops.lost(waiting->ops.context, &queue->key, queue->epoch, frame->payload_len);
+		} else {
+			waiting->sent++;
+		}
+		waiting_pop(waiting, queue);
+	}
+}
+
+/* From the end: frames nearly always come in order. */
+static void waiting_insert(struct waiting_queue *queue, struct waiting_frame *frame)
+{
+	struct waiting_frame **at = &queue->head;
+
+	while (*at && (int32_t)(frame->number - (*at)->number) >= 0)
+		at = &(*at)->next;
+	frame->next = *at;
+	*at = frame;
+}
+
+/*
+ * A checksum that the NIC was to complete is completed here; any other is left as it is, right or wrong. The
+ * datagram lies at @l4.
+ */
+static void waiting_complete_checksum(const struct mimic_held *meta, uint8_t *l4)
+{
+	uint16_t len = (uint16_t)(UDP_HEADER_LEN + meta->payload_len);
+	__u32 pseudo = csum_pseudo(&meta->key.local, &meta->key.remote, PROTO_UDP, len), sum = pseudo;
+	struct udp_header udp;
+
+	memcpy(&udp, l4, sizeof(udp));
+	if (udp.check != csum_fold(pseudo))
+		return;
+	udp.check = 0;
+	memcpy(l4, &udp, sizeof(udp));
+	for (uint16_t i = 0; i < len; i += 2) {
+		uint8_t pair[2] = { l4[i], i + 1 < len ? l4[i + 1] : 0 };
+		__u16 word;
+
+		memcpy(&word, pair, sizeof(word));
+		sum = csum_add(sum, word);
+	}
+	udp.check = (__u16)~csum_fold(sum);
+	if (!udp.check)
+		udp.check = 0xffff;
+	memcpy(l4, &udp, sizeof(udp));
+}
+
+static struct waiting_frame *waiting_make_frame(const struct mimic_held *meta, const uint8_t *bytes)
+{
+	struct packet pkt = {};
+	size_t tag_len = meta->vlan_present ? sizeof(struct vlan_tag) : 0, l3_off;
+	struct waiting_frame *frame;
+
+	if (meta->l4_off + (size_t)UDP_HEADER_LEN + meta->payload_len > meta->frame_len)
+		return NULL;
+	/* The IP header lies right behind Ethernet (and tags in the frame), or there is no L2 header. */
+	if (parse_packet(bytes, bytes + meta->frame_len, true, &pkt) == PARSE_OK && pkt.l4_off == meta->l4_off)
+		l3_off = pkt.l3_off;
+	else if (parse_packet(bytes, bytes + meta->frame_len, false, &pkt) == PARSE_OK && pkt.l4_off == meta->l4_off)
+		l3_off = 0;
+	else
+		return NULL;
+	frame = malloc(sizeof(*frame) + meta->frame_len + tag_len);
+	if (!frame)
+		return NULL;
+	frame->next = NULL;
+	frame->number = meta->number;
+	frame->offset = meta->offset;
+	frame->payload_len = meta->payload_len;
+	frame->l3_off = (uint16_t)(l3_off + tag_len);
+	frame->len = (uint32_t)(meta->frame_len + tag_len);
+	if (tag_len) {
+		__be16 tag[2] = { meta->vlan_proto, host_to_be16(meta->vlan_tci) };
+
+		memcpy(frame->bytes, bytes, 12);
+		memcpy(frame->bytes + 12, tag, sizeof(tag));
+		memcpy(frame->bytes + 16, bytes + 12, meta->frame_len - 12);
+	} else {
+		memcpy(frame->bytes, bytes, meta->frame_len);
+	}
+	waiting_complete_checksum(meta, frame->bytes + tag_len + meta->l4_off);
+	return frame;
+}
+
+int waiting_add(struct waiting *waiting, const struct mimic_held *meta, const uint8_t *bytes, uint64_t now_ns)
+{
+	struct waiting_queue *queue = waiting_find_or_make(waiting, &meta->key, meta->epoch, now_ns);
+	struct waiting_frame *frame;
+
+	if (!queue)
+		return -ENOMEM;
+	if (queue->epoch != meta->epoch) {
+		if (queue->head && (int32_t)(meta->epoch - queue->epoch) < 0) {
+			waiting->dropped++; /* given up before it came here */
+			return 0;
+		}
+		waiting_restart(waiting, queue, meta->epoch);
+	}
+	if (waiting->bytes + meta->frame_len > waiting->bytes_max) {
+		waiting->dropped++;
+		waiting->ops.lost(waiting->ops.context, &meta->key, meta->epoch, meta->payload_len);
+		return -ENOSPC;
+	}
+	frame = waiting_make_frame(meta, bytes);
+	if (!frame) {
+		waiting->dropped++;
+		waiting->ops.lost(waiting->ops.context, &meta->key, meta->epoch, meta->payload_len);
+		return -EINVAL;
+	}
+	if (meta->first && !queue->started) {
+		queue->started = true;
+		queue->next = meta->number;
+	}
+	waiting->frames++;
+	waiting->bytes += sizeof(*frame) + frame->len;
+	queue->used_ns = now_ns;
+	waiting_insert(queue, frame);
+	waiting_send_due(waiting, queue, now_ns);
+	return 0;
+}
+
+void waiting_release(struct waiting *waiting, const struct conn_key *key, uint32_t epoch, uint32_t limit,
+		     uint64_t now_ns)
+{
+	/* The event may overtake the frames, which come through other buffers. */
+	struct waiting_queue *queue = waiting_find_or_make(waiting, key, epoch, now_ns);
+
+	if (!queue)
+		return;
+	if (queue->epoch != epoch) {
+		if (queue->head && (int32_t)(epoch - queue->epoch) < 0)
+			return;
+		waiting_restart(waiting, queue, epoch);
+	}
+	if (!queue->open || (int32_t)(limit - queue->limit) > 0)
+		queue->limit = limit;
+	queue->open = true;
+	queue->used_ns = now_ns;
+	waiting_send_due(waiting, queue, now_ns);
+}
+
+void waiting_flush(struct waiting *waiting, const struct conn_key *key, uint32_t epoch)
+{
+	struct waiting_queue *queue = waiting_find(waiting, key);
+
+	if (queue && queue->epoch != epoch)
+		waiting_restart(waiting, queue, epoch);
+}
+
+void waiting_close_queue(struct waiting *waiting, const struct conn_key *key)
+{
+	struct waiting_queue *queue = waiting_find(waiting, key);
+
+	if (queue)
+		queue->open = false;
+}
+
+/* twalk() allows no deletion, so one pass collects and another acts. */
+struct waiting_walk {
+	struct waiting_queue **queues;
+	size_t count, max;
+};
+
+static void waiting_collect(const void *node, VISIT which, void *closure)
+{
+	struct waiting_walk *walk = closure;
+
+	if ((which == postorder || which == leaf) && walk->count < walk->max)
+		walk->queues[walk->count++] = *(struct waiting_queue *const *)node;
+}
+
+static int waiting_walk(struct waiting *waiting, struct waiting_walk *walk)
+{
+	walk->count = 0;
+	walk->max = waiting->queue_count;
+	walk->queues = calloc(walk->max ? walk->max : 1, sizeof(struct waiting_queue *));
+	if (!walk->queues)
+		return -ENOMEM;
+	twalk_r(waiting->queues, waiting_collect, walk);
+	return 0;
+}
+
+static void waiting_forget(struct waiting *waiting, struct waiting_queue *queue)
+{
+	waiting_drop_all(waiting, queue);
+	tdelete(queue, &waiting->queues, waiting_compare);
+	waiting->queue_count--;
+	free(queue);
+}
+
+void waiting_tick(struct waiting *waiting, uint64_t now_ns)
+{
+	struct waiting_walk walk;
+
+	if (!waiting->queue_count || waiting_walk(waiting, &walk))
+		return;
+	for (size_t i = 0; i < walk.count; i++) {
+		struct waiting_queue *queue = walk.queues[i];
+
+		waiting_send_due(waiting, queue, now_ns);
+		if (!queue->head && now_ns - queue->used_ns >= WAITING_IDLE_NS)
+			waiting_forget(waiting, queue);
+	}
+	free(walk.queues);
+}
+
+void waiting_for_each(struct waiting *waiting, void (*visit)(void *context, const struct conn_key *key), void *context)
+{
+	struct waiting_walk walk;
+
+	if (!waiting->frames || waiting_walk(waiting, &walk))
+		return;
+	for (size_t i = 0; i < walk.count; i++) {
+		if (walk.queues[i]->head)
+			visit(context, &walk.queues[i]->key);
+	}
+	free(walk.queues);
+}
+
+void waiting_free(struct waiting *waiting)
+{
+	struct waiting_walk walk;
+
+	if (!waiting_walk(waiting, &walk)) {
+		for (size_t i = 0; i < walk.count; i++)
+			waiting_forget(waiting, walk.queues[i]);
+		free(walk.queues);
+	}
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Datagrams that wait until their connection can carry them. BPF hands them over, each with its number and its place in
+ * the queue of its connection, and says later how far into the queue the peer's window reaches. They are sent in the
+ * order of their numbers; since they arrive through one buffer per CPU, a number may be late: then its successors wait
+ * for it for WAITING_GAP_NS.
+ *
+ * No socket here: what is due goes out through a callback.
+ */
+#ifndef MIMIC_WAITING_H
+#define MIMIC_WAITING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi.h"
+
+#define WAITING_GAP_NS	50000000ULL
+#define WAITING_IDLE_NS 2000000000ULL /* an empty queue is forgotten after that */
+
+/* A frame that waits, ready to be sent: complete checksum, VLAN tags in it. */
+struct waiting_frame {
+	struct waiting_frame *next;
+	uint32_t number, offset;
+	uint16_t payload_len;
+	uint16_t l3_off;
+	uint32_t len;
+	uint8_t bytes[];
+};
+
+struct waiting_ops {
+	/* Sends a frame. Returns 0, or -errno: the datagram is lost. */
+	int (*send)(void *context, const struct waiting_frame *frame);
+	/* This datagram of @key is not waiting any more though it was never sent. */
+	void (*lost)(void *context, const struct conn_key *key, uint32_t epoch, uint16_t payload_len);
+	void *context;
+};
+
+struct waiting {
+	struct waiting_ops ops;
+	void *queues;	       /* tree of struct waiting_queue by key */
+	size_t frames, queue_count;
+	size_t bytes;	       /* memory of the frames */
+	size_t bytes_max;
+	uint64_t sent, dropped; /* totals */
+};
+
+void waiting_init(struct waiting *waiting, const struct waiting_ops *ops, size_t bytes_max);
+
+/*
+ * Takes a frame as BPF gave it (@meta, then @frame of meta->frame_len bytes, which stays the caller's). Sends at once
+ * what is due. Returns 0, -EINVAL for a record that contradicts itself, -ENOMEM or -ENOSPC (bytes_max); the
+ * datagram counts as lost then.
+ */
+int waiting_add(struct waiting *waiting, const struct mimic_held *meta, const uint8_t *frame, uint64_t now_ns);
+
+/* The queue of @key may go up to @limit (mimic_event.release_limit). Sends what is due. */
+void waiting_release(struct waiting *waiting, const struct conn_key *key, uint32_t epoch, uint32_t limit,
+		     uint64_t now_ns);
+
+/* What waits under an epoch before @epoch is given up; BPF has counted it already. */
+void waiting_flush(struct waiting *waiting, const struct conn_key *key, uint32_t epoch);
+
+/* The connection was lost: what waits stays, but an older limit does not count any more. */
+void waiting_close_queue(struct waiting *waiting, const struct conn_key *key);
+
+/* Passes over numbers that did not come, forgets empty queues. To be called every 50 ms or so. */
+void waiting_tick(struct waiting *waiting, uint64_t now_ns);
+
+/* Calls @visit for the key of each queue that holds something. */
+void waiting_for_each(struct waiting *waiting, void (*visit)(void *context, const struct conn_key *key), void *context);
+
+void waiting_free(struct waiting *waiting);
+
+#endif

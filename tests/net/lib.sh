@@ -1,0 +1,427 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Library of the network tests: . "$(dirname "$0")/lib.sh"
+#
+#   net_pair [MTU]
+#
+#       +-- NS_A ----------------+           +-- NS_B ----------------+
+#       |  eth0 10.77.0.1/24     |   veth    |  eth0 10.77.0.2/24     |
+#       |       fd77::1/64     o-+-----------+-o     fd77::2/64       |
+#       +------------------------+           +------------------------+
+#
+#   net_router [MTU]
+#
+#       +-- NS_A ----------+      +-- NS_R (forwards) --------------+      +-- NS_B ----------+
+#       |  eth0            |      |  eth0              eth1         |      |  eth0            |
+#       |  10.77.1.1/24    | veth |  10.77.1.254       10.77.2.254  | veth |  10.77.2.1/24    |
+#       |  fd77:1::1/64  o-+------+-o fd77:1::fe   fd77:2::fe     o-+------+-o fd77:2::1/64   |
+#       +------------------+      +---------------------------------+      +------------------+
+#
+# The addresses of both are in A4 A6 B4 B6. Namespaces are called mimic-<pid>-a and so on, so that
+# tests can run side by side; /run is the same in all of them.
+#
+# Environment, from the runner: MIMIC (the binary), TOOLS (folder of the test tools), TEST_TMP (an
+# empty folder), MIMIC_LONG (not empty: long tests, too). Exit codes: 0 passed, 1 failed, 77
+# skipped.
+#
+# Processes are started with `bg`, which records their pids; only those are ever killed.
+
+set -u
+
+MIMIC=${MIMIC:-mimic}
+TOOLS=${TOOLS:-$(dirname "$0")/../tools}
+LIB_TMP_OWN=
+if [ -z "${TEST_TMP:-}" ]; then
+	TEST_TMP=$(mktemp -d)
+	LIB_TMP_OWN=$TEST_TMP
+fi
+mkdir -p "$TEST_TMP"
+export MIMIC TOOLS TEST_TMP
+
+NS_A=mimic-$$-a NS_B=mimic-$$-b NS_R=mimic-$$-r
+A4='' A6='' B4='' B6=''
+declare -A LIB_PID=() LIB_IFACE=()
+LIB_NAMESPACES=()
+LIB_LAST_CAPTURE=
+LIB_EXEC=
+
+# --- results ---
+
+note() {
+	echo "# $*" >&2
+}
+
+# Prints why, the ends of the logs of what runs, and ends the test.
+fail() {
+	local name file
+
+	echo "FAIL: $*" >&2
+	for name in "${!LIB_PID[@]}"; do
+		for file in "$TEST_TMP/$name.out" "$TEST_TMP/$name.err"; do
+			[ -s "$file" ] || continue
+			echo "--- $file" >&2
+			tail -n 15 "$file" >&2
+		done
+	done
+	exit 1
+}
+
+skip() {
+	echo "SKIP: $*" >&2
+	exit 77
+}
+
+# expect_eq GOT WANTED WHAT
+expect_eq() {
+	[ "$1" = "$2" ] || fail "${3:-value}: got '$1', wanted '$2'"
+}
+
+# expect_ge GOT LEAST WHAT
+expect_ge() {
+	[ "$1" -ge "$2" ] || fail "${3:-value}: got '$1', wanted at least '$2'"
+}
+
+# need COMMAND...: skips the test where one is missing
+need() {
+	local cmd
+
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	for cmd; do
+		command -v "$cmd" >/dev/null || skip "needs $cmd"
+	done
+}
+
+# json_get FILE KEY: a value of the last line of FILE that is a flat JSON object; fails without it
+json_get() {
+	local line value
+
+	line=$(grep '^{' "$1" | tail -n 1) || true
+	value=$(printf '%s\n' "$line" |
+		sed -nE 's/.*[{,]"'"$2"'":("([^"]*)"|(\[[^]]*\])|([^,"}]*)).*/\2\3\4/p')
+	case $line in
+	*"\"$2\":"*) printf '%s\n' "$value" ;;
+	*) echo "json_get: no $2 in $1" >&2; return 1 ;;
+	esac
+}
+
+# --- waiting ---
+
+# wait_for SECONDS CONDITION...: polls CONDITION (a command or function) until it succeeds
+wait_for() {
+	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "${EPOCHREALTIME/[.,]/}" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# --- processes ---
+
+# One letter or a namespace's full name.
+lib_ns() {
+	case $1 in
+	a | A) echo "$NS_A" ;;
+	b | B) echo "$NS_B" ;;
+	r | R) echo "$NS_R" ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# in_ns NS CMD...
+in_ns() {
+	local ns
+
+	ns=$(lib_ns "$1")
+	shift
+	$LIB_EXEC ip netns exec "$ns" "$@"
+}
+
+in_a() { in_ns "$NS_A" "$@"; }
+in_b() { in_ns "$NS_B" "$@"; }
+in_r() { in_ns "$NS_R" "$@"; }
+
+# bg NAME CMD...: starts CMD (may begin with in_a, in_b, in_r or in_ns); its output goes to
+# $TEST_TMP/NAME.out and .err, and the recorded pid is that of the program itself.
+bg() {
+	local name=$1
+
+	shift
+	[ -z "${LIB_PID[$name]:-}" ] || fail "bg: $name runs already"
+	: >"$TEST_TMP/$name.out"
+	: >"$TEST_TMP/$name.err"
+	(
+		trap - EXIT INT TERM
+		case $1 in
+		in_a | in_b | in_r | in_ns) LIB_EXEC='exec' ;;
+		*) set -- exec "$@" ;;
+		esac
+		"$@"
+	) >"$TEST_TMP/$name.out" 2>"$TEST_TMP/$name.err" </dev/null &
+	LIB_PID[$name]=$!
+}
+
+# pid_of NAME
+pid_of() {
+	echo "${LIB_PID[$1]:-}"
+}
+
+is_running() {
+	[ -n "${LIB_PID[$1]:-}" ] && kill -0 "${LIB_PID[$1]}" 2>/dev/null
+}
+
+lib_not_running() {
+	! is_running "$1"
+}
+
+# ready NAME [SECONDS]: waits for the READY that the test tools print
+ready() {
+	wait_for "${2:-5}" lib_ready_or_dead "$1"
+	grep -qx READY "$TEST_TMP/$1.err" || fail "$1 did not start"
+}
+
+lib_ready_or_dead() {
+	grep -qx READY "$TEST_TMP/$1.err" || lib_not_running "$1"
+}
+
+# end NAME [SECONDS]: waits for NAME to end by itself; returns its exit status, 124 if it had to
+# be killed
+end() {
+	local pid=${LIB_PID[$1]:-} rc=0
+
+	[ -n "$pid" ] || fail "end: no process $1"
+	if ! wait_for "${2:-30}" lib_not_running "$1"; then
+		kill -KILL "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+		rc=124
+	else
+		wait "$pid" || rc=$?
+	fi
+	unset "LIB_PID[$1]"
+	return "$rc"
+}
+
+# stop NAME [SECONDS]: SIGTERM, then like end
+stop() {
+	is_running "$1" && kill -TERM "${LIB_PID[$1]}" 2>/dev/null
+	end "$1" "${2:-5}"
+}
+
+# --- clean-up ---
+
+lib_cleanup() {
+	local rc=$? name ns
+
+	trap - EXIT INT TERM
+	for name in "${!LIB_PID[@]}"; do
+		is_running "$name" && kill -TERM "${LIB_PID[$name]}" 2>/dev/null
+	done
+	for name in "${!LIB_PID[@]}"; do
+		wait_for 3 lib_not_running "$name" || kill -KILL "${LIB_PID[$name]}" 2>/dev/null
+		wait "${LIB_PID[$name]}" 2>/dev/null
+	done
+	for ns in "${LIB_NAMESPACES[@]}"; do
+		ip netns del "$ns" 2>/dev/null
+	done
+	[ -z "$LIB_TMP_OWN" ] || [ "$rc" = 1 ] || rm -rf "$LIB_TMP_OWN"
+	exit "$rc"
+}
+
+trap lib_cleanup EXIT
+trap 'exit 1' INT TERM
+
+# --- topologies ---
+
+# make_ns NAME: a namespace with lo up and without IPv6 DAD; deleted at the end
+make_ns() {
+	ip netns add "$1" || skip "cannot make network namespaces"
+	LIB_NAMESPACES+=("$1")
+	ip -n "$1" link set lo up
+	# shellcheck disable=SC2016
+	ip netns exec "$1" sh -c '
+		for d in all default; do
+			echo 0 >/proc/sys/net/ipv6/conf/$d/accept_dad
+			echo 0 >/proc/sys/net/ipv6/conf/$d/router_solicitations
+			echo 0 >/proc/sys/net/ipv6/conf/$d/accept_ra
+		done' 2>/dev/null || skip "needs IPv6"
+}
+
+# make_veth NS IFACE PEERNS PEERIFACE [MTU]
+make_veth() {
+	ip link add "$2" netns "$1" type veth peer name "$4" netns "$3" || fail "cannot make veth"
+	ip -n "$1" link set "$2" mtu "${5:-1500}" up
+	ip -n "$3" link set "$4" mtu "${5:-1500}" up
+	LIB_IFACE[$1]="${LIB_IFACE[$1]:-} $2"
+	LIB_IFACE[$3]="${LIB_IFACE[$3]:-} $4"
+}
+
+# make_addr NS IFACE ADDR/LEN...
+make_addr() {
+	local ns=$1 iface=$2 addr
+
+	shift 2
+	for addr; do
+		case $addr in
+		*:*) ip -n "$ns" addr add "$addr" dev "$iface" nodad ;;
+		*) ip -n "$ns" addr add "$addr" dev "$iface" ;;
+		esac || fail "cannot add $addr"
+	done
+}
+
+# wait_link NS IFACE...: until its link-local address can be used (an MTU below 1280 has no IPv6)
+wait_link() {
+	local ns=$1 iface
+
+	shift
+	for iface; do
+		wait_for 5 lib_link_ready "$ns" "$iface" || fail "$iface does not come up"
+	done
+}
+
+lib_link_ready() {
+	[ "$(ip netns exec "$1" cat "/sys/class/net/$2/mtu")" -lt 1280 ] && return
+	[ -n "$(ip -n "$1" -6 addr show dev "$2" scope link)" ] &&
+		! ip -n "$1" -6 addr show dev "$2" | grep -q tentative
+}
+
+net_pair() {
+	need ip
+	make_ns "$NS_A"
+	make_ns "$NS_B"
+	make_veth "$NS_A" eth0 "$NS_B" eth0 "${1:-1500}"
+	A4=10.77.0.1 A6=fd77::1 B4=10.77.0.2 B6=fd77::2
+	make_addr "$NS_A" eth0 $A4/24 $A6/64
+	make_addr "$NS_B" eth0 $B4/24 $B6/64
+	wait_link "$NS_A" eth0
+	wait_link "$NS_B" eth0
+}
+
+net_router() {
+	local ns n
+
+	need ip
+	for ns in "$NS_A" "$NS_R" "$NS_B"; do
+		make_ns "$ns"
+	done
+	make_veth "$NS_A" eth0 "$NS_R" eth0 "${1:-1500}"
+	make_veth "$NS_R" eth1 "$NS_B" eth0 "${1:-1500}"
+	A4=10.77.1.1 A6=fd77:1::1 B4=10.77.2.1 B6=fd77:2::1
+	make_addr "$NS_A" eth0 $A4/24 $A6/64
+	make_addr "$NS_B" eth0 $B4/24 $B6/64
+	make_addr "$NS_R" eth0 10.77.1.254/24 fd77:1::fe/64
+	make_addr "$NS_R" eth1 10.77.2.254/24 fd77:2::fe/64
+	in_r sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward
+		echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+	for n in a:1 b:2; do
+		ns=$(lib_ns "${n%:*}")
+		ip -n "$ns" route add default via "10.77.${n#*:}.254"
+		ip -n "$ns" -6 route add default via "fd77:${n#*:}::fe"
+		wait_link "$ns" eth0
+	done
+	wait_link "$NS_R" eth0 eth1
+}
+
+mac_of() {
+	ip netns exec "$(lib_ns "$1")" cat "/sys/class/net/$2/address"
+}
+
+# static_neigh NS IFACE PEERNS PEERIFACE ADDR...: permanent neighbour entries, no ARP and ND
+static_neigh() {
+	local ns mac iface=$2 addr
+
+	ns=$(lib_ns "$1")
+	mac=$(mac_of "$3" "$4")
+	shift 4
+	for addr; do
+		ip -n "$ns" neigh replace "$addr" lladdr "$mac" dev "$iface" nud permanent ||
+			fail "neighbour $addr"
+	done
+}
+
+# offload on|off [FEATURE...]: on all veth ends of the topology; default feature: tx (checksums).
+# ethtool's short names: tx gro gso tso; also long ones such as tx-udp-segmentation.
+offload() {
+	local state=$1 ns iface feature args=()
+
+	need ethtool
+	shift
+	[ $# -gt 0 ] || set -- tx
+	for feature; do
+		args+=("$feature" "$state")
+	done
+	for ns in "${!LIB_IFACE[@]}"; do
+		for iface in ${LIB_IFACE[$ns]}; do
+			ip netns exec "$ns" ethtool -K "$iface" "${args[@]}" >/dev/null ||
+				fail "ethtool -K $iface ${args[*]}"
+		done
+	done
+}
+
+# --- Mimic ---
+
+# lock_of NS IFACE: the path of the lock file
+lock_of() {
+	local ns inode index
+
+	ns=$(lib_ns "$1")
+	inode=$(stat -Lc %i "/run/netns/$ns") || return 1
+	index=$(ip netns exec "$ns" cat "/sys/class/net/$2/ifindex") || return 1
+	printf '/run/mimic/%x_%d.lock\n' "$inode" "$index"
+}
+
+# The pid line of the lock is that of the process, or the process is gone.
+lib_mimic_up_or_dead() {
+	grep -qsx "pid=${LIB_PID[$1]}" "$2" || lib_not_running "$1"
+}
+
+# start_mimic NS NAME ARGS...: `mimic run ARGS...`, until its lock file names it. The last argument
+# is the interface.
+start_mimic() {
+	local ns name=$2 iface=${*: -1} lock
+
+	ns=$(lib_ns "$1")
+	shift 2
+	lock=$(lock_of "$ns" "$iface") || fail "start_mimic: no interface $iface in $ns"
+	bg "$name" in_ns "$ns" "$MIMIC" run "$@"
+	wait_for "${MIMIC_START_SECONDS:-20}" lib_mimic_up_or_dead "$name" "$lock" ||
+		fail "$name: no pid=${LIB_PID[$name]} in $lock"
+	is_running "$name" || fail "$name: mimic run ended"
+}
+
+# stop_mimic NAME: SIGTERM; has to end within 5 s and with status 0
+stop_mimic() {
+	local rc=0
+
+	is_running "$1" || fail "$1: mimic had ended already"
+	stop "$1" 5 || rc=$?
+	[ "$rc" = 0 ] || { tail -n 20 "$TEST_TMP/$1.err" >&2; fail "$1: mimic ended with $rc"; }
+}
+
+# --- what is on the wire ---
+
+# capture [-n NAME] NS IFACE ARGS...: wirecheck in the background; default name: capture
+capture() {
+	local name=capture ns iface
+
+	if [ "$1" = -n ]; then
+		name=$2
+		shift 2
+	fi
+	ns=$(lib_ns "$1") iface=$2
+	shift 2
+	bg "$name" in_ns "$ns" "$TOOLS/wirecheck" -i "$iface" "$@"
+	ready "$name"
+	LIB_LAST_CAPTURE=$name
+}
+
+# capture_end [NAME]: ends it; the summary is the last line of $TEST_TMP/NAME.out (json_get).
+# Returns wirecheck's verdict.
+capture_end() {
+	local name=${1:-$LIB_LAST_CAPTURE} rc=0
+
+	stop "$name" 10 || rc=$?
+	[ "$rc" = 0 ] || tail -n 20 "$TEST_TMP/$name.err" >&2
+	return "$rc"
+}
