@@ -39,6 +39,8 @@ struct mimic_conn {
 	__u32 mark; /* skb->mark of the datagrams of this flow */
 	struct conn c;
 	struct mimic_l2 l2;
+	__u8 rx_partial; /* the peer's segments come with CHECKSUM_PARTIAL: repaired at TC ingress */
+	__u8 pad[7];
 };
 
 /* Map `filters`: struct filter_key -> struct conn_settings. Written by the daemon. */
@@ -49,9 +51,9 @@ struct mimic_event {
 	struct mimic_l2 l2;
 	__u32 epoch;
 	__u32 release_limit; /* with NOTIFY_RELEASE: how far into the queue the daemon may go */
+	__u16 too_big;	     /* with NOTIFY_TOO_BIG: L3 length that a datagram may have */
 	__u8 notify;	     /* set of enum notify */
 	__u8 window_scale;   /* for the options of SYN and SYN-ACK */
-	__u8 pad[2];
 	struct reply reply[CONN_REPLIES];
 };
 
@@ -101,6 +103,8 @@ struct mimic_config {
 	__u8 ethernet; /* frames begin with an Ethernet header */
 	__u8 pad[3];
 	__u32 release_mark; /* of the datagrams that the daemon sends back */
+	__u32 staged_mark;  /* of what the staging device sends back */
+	__u32 ifindex;	    /* of the interface */
 };
 
 /* A mapped array (section .data.shared): written by the daemon at any time, read by BPF. */
@@ -108,7 +112,7 @@ struct mimic_shared {
 	__u32 mtu;		/* of the interface, L3 bytes */
 	__u32 staging_ifindex;	/* 0: there is none */
 	__u32 held_frame_bytes; /* memory that waiting frames take in the daemon */
-	__u32 zero; /* a 0 that the verifier does not know: tcpopt_parse() */
+	__u32 pad;
 	__u8 local_ports[65536 / 8];  /* bit per port (host order) that a local= filter names */
 	__u8 remote_ports[65536 / 8]; /* and a remote= filter */
 };

@@ -9,46 +9,43 @@
 #include "context.h"
 #include "core/csum.h"
 #include "core/types.h"
+#include "work.h"
 
-#define SUM_CHUNK 32U
-#define SUM_CHUNKS_MAX 300U /* 9600 bytes: a jumbo frame */
+enum {
+	SUM_CHUNK = 32,
+	SUM_CHUNKS_MAX = 300, /* 9600 bytes: a jumbo frame */
+};
 
 /*
- * The sum of `len` bytes at `off` (an even number up to 255), which must be linear. A function of its own:
- * inlined, clang 14 and the verifier of 6.1 run into the limit of a million instructions.
- * A length above what the loop covers gives ~0 (never a folded sum of data that fits).
+ * The sum of `len` bytes at `off` (an even number up to 255), which must be linear, into w->payload_sum. False: they
+ * are not, or too many.
+ *
+ * Not a function of its own: with a subprogram kernels up to 6.2 take every scalar for precise and prune next to
+ * nothing, and without kernel BTF a global function gets no context. For the loop to stay cheap nothing may be
+ * alive behind it, so the odd bytes at the end are found from `len` alone, and the sum goes to the work area.
  */
-__attribute__((noinline)) __u32 sum_skb(struct __sk_buff *skb, __u32 off, __u32 len)
+static __always_inline bool sum_skb(struct __sk_buff *skb, struct work *w, __u32 off, __u32 len)
 {
-	const __u8 *data = skb_data(skb), *end = skb_end(skb);
-	__u32 rest[SUM_CHUNK / 4] = {};
-	__u32 done = 0, sum = 0;
-	const __u8 *pos;
+	const __u8 *end, *pos;
+	__u32 total, left = len;
 
-	if (off > 255)
-		return ~0U;
-	pos = data + off;
+	if (off > 255 || len > SUM_CHUNK * SUM_CHUNKS_MAX)
+		return false;
+	__builtin_memset(w->chunk, 0, SUM_CHUNK);
+	if (skb_load(skb, off + (len & ~(SUM_CHUNK - 1U)), w->chunk, len & (SUM_CHUNK - 1U), SUM_CHUNK))
+		return false;
+	total = csum_words(w->chunk, SUM_CHUNK / 4);
+	end = skb_end(skb);
+	pos = (const __u8 *)skb_data(skb) + off;
 	for (__u32 i = 0; i < SUM_CHUNKS_MAX; i++) {
-		if (done + SUM_CHUNK > len || pos + SUM_CHUNK > end)
+		if (left < SUM_CHUNK || pos + SUM_CHUNK > end)
 			break;
-		sum = csum_add(sum, csum_words((const void *)pos, SUM_CHUNK / 4));
+		total = csum_add(total, csum_words((const void *)pos, SUM_CHUNK / 4));
 		pos += SUM_CHUNK;
-		done += SUM_CHUNK;
+		left -= SUM_CHUNK;
 	}
-	if (done >= len)
-		return sum;
-	len -= done;
-	if (skb_load(skb, off + done, rest, len, SUM_CHUNK))
-		return ~0U;
-	return csum_add(sum, csum_words(rest, SUM_CHUNK / 4));
+	w->payload_sum = total;
+	return true;
 }
-
-#ifndef MIMIC_PLAIN
-/* Read by CO-RE, where the kernel has BTF and bpf_cast_to_kern_ctx (6.2 and later). */
-struct sk_buff {
-	__u8 ip_summed : 2;
-	__u8 encapsulation : 1;
-} __attribute__((preserve_access_index));
-#endif
 
 #endif

@@ -14,43 +14,43 @@
 #include "flow.h"
 #include "maps.h"
 
-static __always_inline int command_entry(__u32 type, const struct mimic_command_entry *entry)
+static __always_inline int command_entry(struct work *w, __u32 type, const struct mimic_command_entry *entry)
 {
-	struct conn_key key = entry->key;
-	struct effect eff = {};
 	struct mimic_conn *value;
-	struct mimic_l2 l2;
-	struct env env;
-	__u8 scale;
 
-	value = bpf_map_lookup_elem(&conns, &key);
+	w->key = entry->key;
+	value = bpf_map_lookup_elem(&conns, &w->key);
 	if (!value)
 		return 0;
-	flow_env(&env);
+	flow_env(&w->env);
+	__builtin_memset(&w->eff, 0, sizeof(w->eff));
 	flow_lock(value);
 	if (type == COMMAND_TICK)
-		conn_tick(&value->c, &env, &eff);
+		conn_tick(&value->c, &w->env, &w->eff);
 	else if (type == COMMAND_SHUTDOWN)
-		conn_shutdown(&value->c, &eff);
+		conn_shutdown(&value->c, &w->eff);
 	else if (type == COMMAND_UNHOLD && value->c.epoch == entry->epoch)
 		conn_unhold(&value->c, entry->payload_len);
-	scale = conn_window_scale(&value->c);
+	w->window_scale = conn_window_scale(&value->c);
 	flow_unlock(value);
-	l2 = value->l2;
-	flow_tell(&key, &eff, &l2, scale);
-	if (eff.reason)
-		count(eff.reason);
-	if (eff.remove)
-		bpf_map_delete_elem(&conns, &key);
+	stage_end();
+	w->mtu = 0;
+	flow_tell(w, &value->l2);
+	flow_count(w);
+	if (w->eff.remove)
+		bpf_map_delete_elem(&conns, &w->key);
 	return 0;
 }
 
 static __always_inline int command(struct __sk_buff *skb)
 {
+	struct work *w = work_area(WORK_COMMAND);
 	struct mimic_command_entry entry;
 	struct mimic_command *cmd;
 	__u32 type, next;
 
+	if (!w)
+		return -1;
 	cmd = skb_data(skb);
 	if ((void *)&cmd->entry[0] > skb_end(skb)) {
 		if (bpf_skb_pull_data(skb, skb->len))
@@ -66,7 +66,7 @@ static __always_inline int command(struct __sk_buff *skb)
 	cmd->next = next + 1;
 	if (bpf_skb_load_bytes(skb, offsetof(struct mimic_command, entry) + next * sizeof(entry), &entry, sizeof(entry)))
 		return -1;
-	return command_entry(type, &entry);
+	return command_entry(w, type, &entry);
 }
 
 #endif

@@ -44,49 +44,55 @@ static __always_inline void *xdp_end(const struct xdp_md *ctx)
 }
 
 /*
- * A length between 1 and `max`, in a register that the compiler neither splits nor narrows afterwards, so that the
- * verifier remembers the bounds (clang 14; "invalid zero-sized read" and "min value is negative" otherwise).
- * False: out of bounds.
+ * Makes sure of a length between 1 and `max` (a constant) in a way that every verifier follows. In C, clang 14 merges the
+ * two comparisons into one of `len - 1`, on a copy of the register, and the kernel (6.1: "R4 unbounded memory
+ * access", 6.12: "invalid indirect access to stack") then knows nothing of `len` itself. A length that is out of
+ * bounds, which callers rule out, becomes `max`.
  */
-#define length_is_bounded(len, max)                                                                \
-	({                                                                                         \
-		barrier_var(len);                                                                  \
-		(len) >= 1 && (len) <= (max);                                                      \
-	})
+#define length_clamp(len, max)                                                                     \
+	asm volatile("if %[length] < 1 goto +1\n"                                                  \
+		     "if %[length] <= %[most] goto +1\n"                                           \
+		     "%[length] = %[most]"                                                         \
+		     : [length] "+r"(len)                                                          \
+		     : [most] "i"(max))
 
-static __always_inline int skb_load(struct __sk_buff *skb, __u32 off, void *to, __u64 len, __u64 max)
+static __always_inline int skb_load(struct __sk_buff *skb, __u32 off, void *to, __u64 len, const __u32 max)
 {
 	if (!len)
 		return 0;
-	if (!length_is_bounded(len, max))
+	if (len > max)
 		return -1;
+	length_clamp(len, max);
 	return (int)bpf_skb_load_bytes(skb, off, to, (__u32)len);
 }
 
-static __always_inline int skb_store(struct __sk_buff *skb, __u32 off, const void *from, __u64 len, __u64 max)
+static __always_inline int skb_store(struct __sk_buff *skb, __u32 off, const void *from, __u64 len, const __u32 max)
 {
 	if (!len)
 		return 0;
-	if (!length_is_bounded(len, max))
+	if (len > max)
 		return -1;
+	length_clamp(len, max);
 	return (int)bpf_skb_store_bytes(skb, off, from, (__u32)len, 0);
 }
 
-static __always_inline int xdp_load(struct xdp_md *ctx, __u32 off, void *to, __u64 len, __u64 max)
+static __always_inline int xdp_load(struct xdp_md *ctx, __u32 off, void *to, __u64 len, const __u32 max)
 {
 	if (!len)
 		return 0;
-	if (!length_is_bounded(len, max))
+	if (len > max)
 		return -1;
+	length_clamp(len, max);
 	return (int)bpf_xdp_load_bytes(ctx, off, to, (__u32)len);
 }
 
-static __always_inline int xdp_store(struct xdp_md *ctx, __u32 off, void *from, __u64 len, __u64 max)
+static __always_inline int xdp_store(struct xdp_md *ctx, __u32 off, void *from, __u64 len, const __u32 max)
 {
 	if (!len)
 		return 0;
-	if (!length_is_bounded(len, max))
+	if (len > max)
 		return -1;
+	length_clamp(len, max);
 	return (int)bpf_xdp_store_bytes(ctx, off, from, (__u32)len);
 }
 

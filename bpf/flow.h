@@ -8,6 +8,7 @@
 
 #include "abi.h"
 #include "maps.h"
+#include "work.h"
 
 /*
  * The settings of the filter that names this flow, or NULL. A packet matches by its source end first, then by its
@@ -42,24 +43,17 @@ static __always_inline void flow_env(struct env *env)
 	env->hold_room = waiting < MIMIC_HELD_TOTAL_BYTES;
 }
 
-/* A new idle connection. NULL: the table is full. */
-static __always_inline struct mimic_conn *flow_create(const struct conn_key *key, const struct env *env,
-						      const struct conn_settings *settings,
-						      const struct mimic_l2 *l2)
+/* A new idle connection of w->key, with the L2 header of w->l2. NULL: the table is full. */
+static __always_inline struct mimic_conn *flow_create(struct work *w, const struct conn_settings *settings)
 {
-	struct mimic_conn *fresh;
-	__u32 zero = 0;
+	struct mimic_conn *fresh = (void *)&w->fresh;
 
-	fresh = bpf_map_lookup_elem(&scratch, &zero);
-	if (!fresh)
-		return NULL;
-	__builtin_memset(&fresh->c, 0, sizeof(fresh->c));
-	fresh->mark = 0;
-	fresh->l2 = *l2;
-	conn_init(&fresh->c, env, settings);
+	__builtin_memset(&w->fresh, 0, sizeof(w->fresh));
+	fresh->l2 = w->l2;
+	conn_init(&fresh->c, &w->env, settings);
 	/* Another CPU may be faster: then its entry serves as well. */
-	bpf_map_update_elem(&conns, key, fresh, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&conns, key);
+	bpf_map_update_elem(&conns, &w->key, fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&conns, &w->key);
 }
 
 static __always_inline void flow_lock(struct mimic_conn *value)
@@ -72,32 +66,36 @@ static __always_inline void flow_unlock(struct mimic_conn *value)
 	bpf_spin_unlock(&value->lock);
 }
 
-/* Tells the daemon what an effect asks for, if anything. */
-static __always_inline void flow_tell(const struct conn_key *key, const struct effect *eff, const struct mimic_l2 *l2,
-				      __u8 window_scale)
+/* Tells the daemon what the effect w->eff asks for, if anything. */
+static __always_inline void flow_tell(const struct work *w, const struct mimic_l2 *l2)
 {
 	struct mimic_event *event;
 
-	if (!eff->notify && !eff->reply[0].flags)
+	if (!w->eff.notify && !w->eff.reply[0].flags)
 		return;
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
 		count(REASON_EVENT_LOST);
 		return;
 	}
-	event->key = *key;
+	event->key = w->key;
 	event->l2 = *l2;
-	event->epoch = eff->epoch;
-	event->release_limit = eff->release_limit;
-	event->notify = eff->notify;
-	event->window_scale = window_scale;
-	event->pad[0] = 0;
-	event->pad[1] = 0;
-	event->reply[0] = eff->reply[0];
-	event->reply[1] = eff->reply[1];
+	event->epoch = w->eff.epoch;
+	event->release_limit = w->eff.release_limit;
+	event->too_big = w->mtu;
+	event->notify = w->eff.notify;
+	event->window_scale = w->window_scale;
+	event->reply[0] = w->eff.reply[0];
+	event->reply[1] = w->eff.reply[1];
 	bpf_ringbuf_submit(event, 0);
-	if (eff->reply[0].flags)
+	if (w->eff.reply[0].flags)
 		count(REASON_TX_CONTROL);
+}
+
+static __always_inline void flow_count(const struct work *w)
+{
+	if (w->eff.reason)
+		count(w->eff.reason);
 }
 
 #endif

@@ -14,97 +14,74 @@
 
 enum {
 	INGRESS_CONTROL_MAX = 64, /* bytes of a control segment whose checksum is verified */
+	INGRESS_SUM_CHUNKS_MAX = 160, /* of WORK_SUM_CHUNK bytes: 10240, a jumbo frame */
 };
 
-struct ingress {
-	struct packet pkt;
-	struct conn_key key;
-	struct tcp_header tcp;
-	struct segment seg;
-	struct transform_plan plan;
-	struct udp_header udp;
-};
+_Static_assert(INGRESS_CONTROL_MAX <= WORK_SUM_CHUNK, "control segments are summed in the chunk");
 
 /* What a reply to this frame begins with. */
-static __always_inline void ingress_l2(struct xdp_md *ctx, const struct ingress *in, struct mimic_l2 *l2)
+static __always_inline void ingress_l2(struct xdp_md *ctx, struct work *w)
 {
-	__builtin_memset(l2, 0, sizeof(*l2));
+	__builtin_memset(&w->l2, 0, sizeof(w->l2));
 	if (!config.ethernet)
 		return;
-	l2->len = in->pkt.l3_off > MIMIC_L2_MAX ? MIMIC_L2_MAX : in->pkt.l3_off;
-	bpf_xdp_load_bytes(ctx, 6, &l2->bytes[0], 6);
-	bpf_xdp_load_bytes(ctx, 0, &l2->bytes[6], 6);
-	if (in->pkt.l3_off == 22)
-		bpf_xdp_load_bytes(ctx, 12, &l2->bytes[12], 10);
-	else if (in->pkt.l3_off == 18)
-		bpf_xdp_load_bytes(ctx, 12, &l2->bytes[12], 6);
+	w->l2.len = w->pkt.l3_off > MIMIC_L2_MAX ? MIMIC_L2_MAX : w->pkt.l3_off;
+	bpf_xdp_load_bytes(ctx, 6, &w->l2.bytes[0], 6);
+	bpf_xdp_load_bytes(ctx, 0, &w->l2.bytes[6], 6);
+	if (w->pkt.l3_off == 22)
+		bpf_xdp_load_bytes(ctx, 12, &w->l2.bytes[12], 10);
+	else if (w->pkt.l3_off == 18)
+		bpf_xdp_load_bytes(ctx, 12, &w->l2.bytes[12], 6);
 	else
-		bpf_xdp_load_bytes(ctx, 12, &l2->bytes[12], 2);
+		bpf_xdp_load_bytes(ctx, 12, &w->l2.bytes[12], 2);
 }
 
 /*
  * Control segments are checked here: they never reach a socket. Data is checked by the UDP checksum that follows
- * from the segment's. A segment from this machine may hold the pseudo-header sum only. A function of its own,
- * as ingress_options(): verified once, not for every path that leads here. pseudo: sum of the pseudo header.
+ * from the segment's. A segment from this machine may hold the pseudo-header sum only.
  */
-__attribute__((noinline)) int ingress_checksum(struct xdp_md *ctx, __u32 off, __u32 len, __u32 pseudo)
+static __always_inline bool ingress_checksum_is_right(struct xdp_md *ctx, struct work *w)
 {
-	__u32 words[INGRESS_CONTROL_MAX / 4] = {};
+	__u32 pseudo = csum_pseudo(&w->key.remote, &w->key.local, PROTO_TCP, w->pkt.l4_len);
 
-	if (xdp_load(ctx, off, words, len, INGRESS_CONTROL_MAX))
-		return 0;
-	return csum_fold(csum_add(pseudo, csum_words(words, INGRESS_CONTROL_MAX / 4))) == 0xffff;
-}
-
-static __always_inline bool ingress_checksum_is_right(struct xdp_md *ctx, const struct ingress *in)
-{
-	__u32 pseudo = csum_pseudo(&in->key.remote, &in->key.local, PROTO_TCP, in->pkt.l4_len);
-
-	return in->tcp.check == csum_fold(pseudo) || ingress_checksum(ctx, in->pkt.l4_off, in->pkt.l4_len, pseudo);
-}
-
-/* The options of a SYN: mss, then wscale << 16; negative: malformed. */
-__attribute__((noinline)) int ingress_options(struct xdp_md *ctx, __u32 off, __u32 len)
-{
-	__u32 zero = *(const volatile __u32 *)&shared.zero;
-	__u8 bytes[TCPOPT_MAX_LEN] = {};
-	struct tcp_options options;
-
-	if (len > TCPOPT_MAX_LEN || xdp_load(ctx, off, bytes, len, TCPOPT_MAX_LEN))
-		return -1;
-	if (!tcpopt_parse(bytes, len, zero, &options))
-		return -1;
-	return options.mss | options.wscale << 16;
-}
-
-static __always_inline bool ingress_read_options(struct xdp_md *ctx, struct ingress *in, __u32 len)
-{
-	int packed = ingress_options(ctx, in->pkt.l4_off + (__u32)TCP_HEADER_LEN, len);
-
-	if (packed < 0)
+	if (w->tcp.check == csum_fold(pseudo))
+		return true;
+	__builtin_memset(w->chunk, 0, sizeof(w->chunk));
+	if (xdp_load(ctx, w->pkt.l4_off, w->chunk, w->pkt.l4_len, INGRESS_CONTROL_MAX))
 		return false;
-	in->seg.options.mss = (__u16)packed;
-	in->seg.options.wscale = (__u8)(packed >> 16);
-	return true;
+	return csum_fold(csum_add(pseudo, csum_words(w->chunk, WORK_SUM_CHUNK / 4))) == 0xffff;
 }
 
-/* Fills in->tcp and in->seg. False: no TCP header that makes sense. */
-static __always_inline bool ingress_read(struct xdp_md *ctx, struct ingress *in)
+static __always_inline bool ingress_read_options(struct xdp_md *ctx, struct work *w)
+{
+	if (xdp_load(ctx, w->pkt.l4_off + (__u32)TCP_HEADER_LEN, w->options, w->options_len, TCPOPT_MAX_LEN))
+		return false;
+	stage_end();
+	return tcpopt_parse((const __u8 *)w->options, w->options_len, &w->seg.options);
+}
+
+/* Fills w->tcp and w->seg. False: no TCP header that makes sense. */
+static __always_inline bool ingress_read(struct xdp_md *ctx, struct work *w)
 {
 	__u32 header_len;
 
-	if (bpf_xdp_load_bytes(ctx, in->pkt.l4_off, &in->tcp, sizeof(in->tcp)))
+	if (w->pkt.l4_off + (__u32)w->pkt.l4_len > (__u32)bpf_xdp_get_buff_len(ctx))
 		return false;
-	header_len = (in->tcp.data_off >> 4) * 4U;
-	if (header_len < TCP_HEADER_LEN || header_len > in->pkt.l4_len)
+	if (bpf_xdp_load_bytes(ctx, w->pkt.l4_off, &w->tcp, sizeof(w->tcp)))
 		return false;
-	in->seg.seq = be32_to_host(in->tcp.seq);
-	in->seg.ack = be32_to_host(in->tcp.ack);
-	in->seg.window = be16_to_host(in->tcp.window);
-	in->seg.flags = in->tcp.flags;
-	in->seg.payload_len = (__u16)(in->pkt.l4_len - header_len);
-	if (in->tcp.flags & TCP_SYN)
-		in->seg.options_ok = ingress_read_options(ctx, in, header_len - TCP_HEADER_LEN);
+	header_len = (w->tcp.data_off >> 4) * 4U;
+	if (header_len < TCP_HEADER_LEN || header_len > w->pkt.l4_len)
+		return false;
+	w->seg.seq = be32_to_host(w->tcp.seq);
+	w->seg.ack = be32_to_host(w->tcp.ack);
+	w->seg.window = be16_to_host(w->tcp.window);
+	w->seg.flags = w->tcp.flags;
+	w->seg.payload_len = (__u16)(w->pkt.l4_len - header_len);
+	w->seg.options_ok = false;
+	w->options_len = (__u8)(header_len - TCP_HEADER_LEN);
+	stage_end();
+	if (w->tcp.flags & TCP_SYN)
+		w->seg.options_ok = ingress_read_options(ctx, w);
 	return true;
 }
 
@@ -113,17 +90,98 @@ static __always_inline bool ingress_is_control(const struct segment *seg)
 	return seg->flags & (TCP_SYN | TCP_RST | TCP_FIN) || (seg->payload_len <= 1 && !(seg->flags & TCP_PSH));
 }
 
-static __always_inline bool ingress_write(struct xdp_md *ctx, const struct ingress *in)
+/*
+ * A middlebox added options to a data segment: out with them. What lies in front of the TCP header moves up, so that
+ * payload and tail stay where they are, and the frame begins later. The sum of the options goes to w->extra_sum.
+ */
+static __always_inline int ingress_cut_options(struct xdp_md *ctx, struct work *w)
+{
+	__u32 len = w->options_len;
+
+	__builtin_memset(w->options, 0, sizeof(w->options));
+	if (xdp_load(ctx, w->pkt.l4_off + (__u32)TCP_HEADER_LEN, w->options, len, TCPOPT_MAX_LEN))
+		return -1;
+	if (xdp_load(ctx, 0, w->front, w->pkt.l4_off, WORK_FRONT_MAX) ||
+	    xdp_store(ctx, len, w->front, w->pkt.l4_off, WORK_FRONT_MAX) || bpf_xdp_adjust_head(ctx, (int)len))
+		return -1;
+	w->extra_sum = csum_words(w->options, TCPOPT_MAX_LEN / 4);
+	return 0;
+}
+
+/* The sum of `len` bytes at `off`, fragments included, into w->payload_sum. As sum_skb(). False: unreadable. */
+static __always_inline bool sum_xdp(struct xdp_md *ctx, struct work *w, __u32 off, __u32 len)
+{
+	__u32 total, left = len, pos = off;
+
+	if (len > WORK_SUM_CHUNK * INGRESS_SUM_CHUNKS_MAX)
+		return false;
+	__builtin_memset(w->chunk, 0, sizeof(w->chunk));
+	if (xdp_load(ctx, off + (len & ~(WORK_SUM_CHUNK - 1U)), w->chunk, len & (WORK_SUM_CHUNK - 1U), WORK_SUM_CHUNK))
+		return false;
+	total = csum_words(w->chunk, WORK_SUM_CHUNK / 4);
+	for (__u32 i = 0; i < INGRESS_SUM_CHUNKS_MAX; i++) {
+		if (left < WORK_SUM_CHUNK || bpf_xdp_load_bytes(ctx, pos, w->chunk, WORK_SUM_CHUNK))
+			break;
+		total = csum_add(total, csum_words(w->chunk, WORK_SUM_CHUNK / 4));
+		pos += WORK_SUM_CHUNK;
+		left -= WORK_SUM_CHUNK;
+	}
+	w->payload_sum = total;
+	return true;
+}
+
+/* From this machine, with no more than the pseudo-header sum: only a full sum gives a checksum. */
+static __always_inline int ingress_complete_checksum(struct xdp_md *ctx, struct work *w)
+{
+	__u32 sum;
+
+	w->udp.check = 0;
+	if (bpf_xdp_store_bytes(ctx, w->pkt.l4_off, &w->udp, sizeof(w->udp)))
+		return -1;
+	if (!sum_xdp(ctx, w, w->pkt.l4_off, UDP_HEADER_LEN + (__u32)w->plan.payload_len))
+		return -1;
+	stage_end();
+	sum = csum_pseudo(&w->key.remote, &w->key.local, PROTO_UDP, (__u16)(UDP_HEADER_LEN + w->plan.payload_len));
+	w->udp.check = (__u16)~csum_fold(csum_add(sum, w->payload_sum));
+	if (!w->udp.check)
+		w->udp.check = 0xffff;
+	return (int)bpf_xdp_store_bytes(ctx, w->pkt.l4_off, &w->udp, sizeof(w->udp));
+}
+
+/* The pieces that move, and the UDP header. */
+static __always_inline int ingress_plan(struct xdp_md *ctx, struct work *w)
+{
+	__builtin_memset(w->piece, 0, sizeof(w->piece));
+	if (xdp_load(ctx, w->pkt.l4_off + (__u32)w->plan.piece_off, w->piece, w->plan.piece_len, TRANSFORM_PIECE_MAX))
+		return -1;
+	if (w->plan.padding) {
+		__builtin_memset(w->padding, 0, sizeof(w->padding));
+		if (xdp_load(ctx, w->pkt.l4_off + (__u32)TCP_HEADER_LEN, w->padding, w->plan.padding, PADDING_MAX))
+			return -1;
+		w->extra_sum = csum_add(w->extra_sum, csum_words(w->padding, PADDING_MAX / 4));
+	}
+	stage_end();
+	w->plan.tcp_len = w->pkt.l4_len; /* as the checksum covers it, options included */
+	w->udp.src_port = w->tcp.src_port;
+	w->udp.dst_port = w->tcp.dst_port;
+	w->udp.len = host_to_be16(UDP_HEADER_LEN + w->plan.payload_len);
+	w->udp.check = transform_udp_check(&w->plan, &w->tcp, csum_words(w->piece, TRANSFORM_PIECE_MAX / 4),
+					   w->extra_sum);
+	return 0;
+}
+
+/* The UDP header, and the IP header: lengths, protocol, IPv4 header checksum. */
+static __always_inline bool ingress_write(struct xdp_md *ctx, const struct work *w)
 {
 	__u8 *data = xdp_data(ctx), *end = xdp_end(ctx);
-	__u8 *l3 = data + in->pkt.l3_off, *l4 = data + in->pkt.l4_off, *proto = data + in->pkt.proto_off;
-	__u16 shrink = (__u16)(in->plan.tcp_len - UDP_HEADER_LEN - in->plan.payload_len);
+	__u8 *l3 = data + w->pkt.l3_off, *l4 = data + w->pkt.l4_off, *proto = data + w->pkt.proto_off;
+	__u16 shrink = (__u16)(w->pkt.l4_len - UDP_HEADER_LEN - w->plan.payload_len);
 
-	if (l4 + sizeof(in->udp) > end || proto + 1 > end || l3 + sizeof(struct ipv6hdr) > end)
+	if (l4 + sizeof(w->udp) > end || proto + 1 > end || l3 + sizeof(struct ipv6hdr) > end)
 		return false;
-	__builtin_memcpy(l4, &in->udp, sizeof(in->udp));
+	__builtin_memcpy(l4, &w->udp, sizeof(w->udp));
 	*proto = PROTO_UDP;
-	if (in->pkt.ipv6) {
+	if (w->pkt.ipv6) {
 		struct ipv6hdr *ip = (void *)l3;
 
 		ip->payload_len = host_to_be16(be16_to_host(ip->payload_len) - shrink);
@@ -138,116 +196,124 @@ static __always_inline bool ingress_write(struct xdp_md *ctx, const struct ingre
 	return true;
 }
 
-static __always_inline int ingress_restore(struct xdp_md *ctx, struct ingress *in, __u8 padding)
+static __always_inline int ingress_restore(struct xdp_md *ctx, struct work *w)
 {
-	__u32 piece[TRANSFORM_PIECE_MAX / 4] = {}, pad[PADDING_MAX / 4] = {};
-	__u32 piece_len, frame_len, padding_sum = 0, piece_sum;
+	__u32 frame_len;
 
-	transform_plan_make(&in->plan, (__u16)(in->seg.payload_len - padding), padding);
-	piece_len = in->plan.piece_len;
-	if (piece_len > TRANSFORM_PIECE_MAX || padding > PADDING_MAX)
+	w->partial = transform_is_partial(&w->key.remote, &w->key.local, PROTO_TCP, w->pkt.l4_len, w->tcp.check);
+	w->extra_sum = 0;
+	if (w->options_len && ingress_cut_options(ctx, w))
 		return -1;
-	if (xdp_load(ctx, in->pkt.l4_off + (__u32)in->plan.piece_off, piece, piece_len, TRANSFORM_PIECE_MAX))
+	transform_plan_make(&w->plan, (__u16)(w->seg.payload_len - w->eff.padding), w->eff.padding);
+	stage_end();
+	if (ingress_plan(ctx, w))
 		return -1;
-	if (padding) {
-		if (xdp_load(ctx, in->pkt.l4_off + (__u32)TCP_HEADER_LEN, pad, padding, PADDING_MAX))
-			return -1;
-		padding_sum = csum_words(pad, PADDING_MAX / 4);
-	}
-	piece_sum = csum_words(piece, TRANSFORM_PIECE_MAX / 4);
-	in->udp.src_port = in->tcp.src_port;
-	in->udp.dst_port = in->tcp.dst_port;
-	in->udp.len = host_to_be16(UDP_HEADER_LEN + in->plan.payload_len);
-	in->udp.check = transform_udp_check(&in->plan, &in->tcp, piece_sum, padding_sum);
-	if (!ingress_write(ctx, in))
+	stage_end();
+	if (!ingress_write(ctx, w))
 		return -1;
-	if (xdp_store(ctx, in->pkt.l4_off + (__u32)UDP_HEADER_LEN, piece, piece_len, TRANSFORM_PIECE_MAX))
+	stage_end();
+	if (xdp_store(ctx, w->pkt.l4_off + (__u32)UDP_HEADER_LEN, w->piece, w->plan.piece_len, TRANSFORM_PIECE_MAX))
 		return -1;
-	frame_len = in->pkt.l4_off + (__u32)UDP_HEADER_LEN + in->plan.payload_len;
+	stage_end();
+	if (w->partial && ingress_complete_checksum(ctx, w))
+		return -1;
+	stage_end();
+	frame_len = w->pkt.l4_off + (__u32)UDP_HEADER_LEN + w->plan.payload_len;
 	return (int)bpf_xdp_adjust_tail(ctx, (int)(frame_len - (__u32)bpf_xdp_get_buff_len(ctx)));
 }
 
-static __always_inline int ingress_flow(struct xdp_md *ctx, struct ingress *in, struct mimic_conn *value,
-					const struct env *env, struct mimic_l2 *l2)
+/* The connection decides. */
+static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, struct mimic_conn *value)
 {
-	struct effect eff = {};
-	__u8 scale;
-
+	__builtin_memset(&w->eff, 0, sizeof(w->eff));
 	flow_lock(value);
-	conn_ingress(&value->c, env, &in->seg, &eff);
-	scale = conn_window_scale(&value->c);
+	conn_ingress(&value->c, &w->env, &w->seg, &w->eff);
+	w->window_scale = conn_window_scale(&value->c);
 	flow_unlock(value);
-	if (eff.notify || eff.reply[0].flags) {
-		*l2 = value->l2;
-		flow_tell(&in->key, &eff, l2, scale);
-	}
-	if (eff.reason)
-		count(eff.reason);
-	if (eff.verdict != VERDICT_PASS)
+	stage_end();
+	w->mtu = 0;
+	flow_tell(w, &value->l2);
+	flow_count(w);
+	stage_end();
+	if (w->eff.verdict != VERDICT_PASS)
 		return XDP_DROP;
-	if (ingress_restore(ctx, in, eff.padding)) {
+	if (ingress_restore(ctx, w)) {
 		count(REASON_DROP_RX_RESTORE);
 		return XDP_DROP;
 	}
+	if (w->partial)
+		value->rx_partial = 1;
 	return XDP_PASS;
 }
 
 /* A matched segment without a connection: a SYN begins one, the rest is answered by RST. */
-static __always_inline struct mimic_conn *ingress_unknown(struct ingress *in, const struct env *env,
-							  const struct conn_settings *settings,
-							  const struct mimic_l2 *l2)
+static __always_inline struct mimic_conn *ingress_unknown(struct xdp_md *ctx, struct work *w,
+							  const struct conn_settings *settings)
 {
-	struct mimic_conn *value = NULL;
-	struct effect eff = {};
+	struct mimic_conn *value;
 
-	if (conn_unknown(&in->seg, &eff)) {
-		value = flow_create(&in->key, env, settings, l2);
+	ingress_l2(ctx, w);
+	stage_end();
+	__builtin_memset(&w->eff, 0, sizeof(w->eff));
+	if (conn_unknown(&w->seg, &w->eff)) {
+		value = flow_create(w, settings);
 		if (!value)
 			count(REASON_DROP_NO_CONN);
 		return value;
 	}
-	flow_tell(&in->key, &eff, l2, 0);
-	count(eff.reason);
+	w->mtu = 0;
+	w->window_scale = 0;
+	flow_tell(w, &w->l2);
+	flow_count(w);
 	return NULL;
+}
+
+static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, struct mimic_conn *value,
+					   const struct conn_settings *settings)
+{
+	if (!ingress_read(ctx, w)) {
+		count(REASON_DROP_MALFORMED);
+		return XDP_DROP;
+	}
+	stage_end();
+	if (ingress_is_control(&w->seg) && !ingress_checksum_is_right(ctx, w)) {
+		count(REASON_DROP_RX_CHECKSUM);
+		return XDP_DROP;
+	}
+	flow_env(&w->env);
+	stage_end();
+	if (!value)
+		value = ingress_unknown(ctx, w, settings);
+	stage_end();
+	return value ? ingress_flow(ctx, w, value) : XDP_DROP;
 }
 
 static __always_inline int ingress(struct xdp_md *ctx)
 {
-	const struct conn_settings *settings;
+	const struct conn_settings *settings = NULL;
 	struct mimic_conn *value;
-	struct ingress in = {};
-	struct mimic_l2 l2;
-	struct env env;
+	struct packet pkt = {};
+	struct work *w;
 
-	if (parse_packet(xdp_data(ctx), xdp_end(ctx), config.ethernet, &in.pkt) !=
-		    PARSE_OK ||
-	    in.pkt.proto != PROTO_TCP || in.pkt.fragment || !ports_are_wanted(in.pkt.dst_port, in.pkt.src_port))
+	if (parse_packet(xdp_data(ctx), xdp_end(ctx), config.ethernet, &pkt) != PARSE_OK || pkt.proto != PROTO_TCP ||
+	    pkt.fragment || !ports_are_wanted(pkt.dst_port, pkt.src_port))
 		return XDP_PASS;
-	if (!parse_addresses(xdp_data(ctx), xdp_end(ctx), &in.pkt, &in.key.remote,
-			     &in.key.local))
+	w = work_area(WORK_INGRESS);
+	if (!w)
 		return XDP_PASS;
-	in.key.remote_port = in.pkt.src_port;
-	in.key.local_port = in.pkt.dst_port;
-	value = bpf_map_lookup_elem(&conns, &in.key);
-	settings = value ? NULL : flow_filter(&in.key, false);
+	w->pkt = pkt;
+	stage_end();
+	if (!parse_addresses(xdp_data(ctx), xdp_end(ctx), &w->pkt, &w->key.remote, &w->key.local))
+		return XDP_PASS;
+	stage_end();
+	w->key.remote_port = w->pkt.src_port;
+	w->key.local_port = w->pkt.dst_port;
+	value = bpf_map_lookup_elem(&conns, &w->key);
+	if (!value)
+		settings = flow_filter(&w->key, false);
 	if (!value && !settings)
 		return XDP_PASS;
-	if (in.pkt.l4_off + (__u32)in.pkt.l4_len > (__u32)bpf_xdp_get_buff_len(ctx) || !ingress_read(ctx, &in)) {
-		count(REASON_DROP_MALFORMED);
-		return XDP_DROP;
-	}
-	if (ingress_is_control(&in.seg) && !ingress_checksum_is_right(ctx, &in)) {
-		count(REASON_DROP_RX_CHECKSUM);
-		return XDP_DROP;
-	}
-	flow_env(&env);
-	if (!value) {
-		ingress_l2(ctx, &in, &l2);
-		value = ingress_unknown(&in, &env, settings, &l2);
-		if (!value)
-			return XDP_DROP;
-	}
-	return ingress_flow(ctx, &in, value, &env, &l2);
+	return ingress_matched(ctx, w, value, settings);
 }
 
 #endif

@@ -43,14 +43,6 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* A connection under construction: too large for the stack beside everything else. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct mimic_conn);
-} scratch SEC(".maps");
-
 /* Datagrams whose first fragment was dropped: the rest has no ports to know them by. */
 struct fragment_key {
 	struct addr src, dst;
@@ -66,6 +58,16 @@ struct {
 
 const volatile struct mimic_config config;
 struct mimic_shared shared SEC(".data.shared");
+
+/*
+ * The end of a stage. What a stage found out lies in the work area, a map value of which the verifier knows nothing; the
+ * barrier makes the next stage read it from there. So all paths through a stage end in one and the same state, and a
+ * program costs the verifier the sum of its stages, not their product.
+ */
+static __always_inline void stage_end(void)
+{
+	asm volatile("" ::: "memory");
+}
 
 static __always_inline void count(__u32 reason)
 {

@@ -10,6 +10,7 @@
 #include "command.h"
 #include "egress.h"
 #include "ingress.h"
+#include "repair.h"
 
 SEC("tc")
 int mimic_egress(struct __sk_buff *skb)
@@ -21,6 +22,32 @@ SEC("xdp.frags")
 int mimic_ingress(struct xdp_md *ctx)
 {
 	return ingress(ctx);
+}
+
+SEC("tc")
+int mimic_repair(struct __sk_buff *skb)
+{
+	return repair(skb);
+}
+
+/* The staging device, a veth pair: what goes in at one end comes back from the other as a fresh skb. */
+SEC("tc")
+int mimic_staged(struct __sk_buff *skb)
+{
+	return staged(skb);
+}
+
+SEC("xdp.frags")
+int mimic_staging_turn(struct xdp_md *ctx)
+{
+	return XDP_TX;
+}
+
+/* A veth device takes XDP_TX of its peer only if it has a program itself. */
+SEC("xdp.frags")
+int mimic_staging_pass(struct xdp_md *ctx)
+{
+	return XDP_PASS;
 }
 
 SEC("tc")

@@ -13,13 +13,13 @@
 
 struct attachment {
 	int ifindex;
-	int xdp_link, egress_link; /* -1: none */
-	bool egress_clsact;	   /* a TC filter instead of a link */
-	bool made_clsact;	   /* the qdisc was not there before */
-	enum xdp_mode xdp_mode;	   /* in force: skb or native */
+	int xdp_link, egress_link, ingress_link; /* -1: none */
+	bool egress_clsact, ingress_clsact;	 /* TC filters instead of links */
+	bool made_clsact;			 /* the qdisc was not there before */
+	enum xdp_mode xdp_mode;			 /* in force: skb or native */
 };
 
-#define ATTACHMENT_INIT { .xdp_link = -1, .egress_link = -1 }
+#define ATTACHMENT_INIT { .xdp_link = -1, .egress_link = -1, .ingress_link = -1 }
 
 /*
  * XDP on @ifindex, in @mode (auto: native, else skb; logs why). Returns 0 or -errno, logged. *@attachment is
@@ -27,10 +27,16 @@ struct attachment {
  */
 int attach_ingress(struct attachment *attachment, int ifindex, int prog_fd, enum xdp_mode mode);
 
-/* TC egress. Returns 0 or -errno, logged. */
-int attach_egress(struct attachment *attachment, int ifindex, int prog_fd);
+/* TC ingress and egress. Returns 0 or -errno, logged. */
+int attach_tc(struct attachment *attachment, int ifindex, int ingress_fd, int egress_fd);
 
 /* Egress first, so that nothing is transformed whose answer would not be restored. Never fails; logs. */
 void attach_detach(struct attachment *attachment);
+
+/* For the staging device. A link, or -errno. */
+int attach_xdp(unsigned int ifindex, int prog_fd, enum xdp_mode mode);
+
+/* A link; -ENOTSUP: it is a filter, which goes with the device; or another -errno. */
+int attach_tc_ingress(unsigned int ifindex, int prog_fd);
 
 #endif

@@ -16,6 +16,7 @@
 #include "netif.h"
 #include "runfile.h"
 #include "settings.h"
+#include "staging.h"
 
 /* Everything of a run, in the order in which it is made; taken down in reverse. */
 struct run {
@@ -30,7 +31,7 @@ struct run {
 	struct daemon daemon;
 	bool daemon_open;
 	struct attachment attachment;
-	uint32_t release_mark;
+	struct staging staging;
 };
 
 static int run_configure(struct run *run)
@@ -108,15 +109,18 @@ static int run_claim(struct run *run)
 
 static int run_open_datapath(struct run *run)
 {
-	struct datapath_options options = { .ethernet = run->link_type == LINK_TYPE_ETH };
+	struct datapath_options options = {
+		.ethernet = run->link_type == LINK_TYPE_ETH,
+		.ifindex = (uint32_t)run->netif.ifindex,
+	};
 	const char *why = NULL;
 	int err;
 
-	/* No mark that somebody else uses, and not 0, which all other packets have. */
-	if (getrandom(&run->release_mark, sizeof(run->release_mark), 0) < 0)
+	/* No marks that somebody else uses, and not 0, which most packets have. */
+	if (getrandom(&options.release_mark, sizeof(options.release_mark), 0) < 0)
 		return -errno;
-	run->release_mark |= 1;
-	options.release_mark = run->release_mark;
+	options.release_mark |= 1;
+	options.staged_mark = options.release_mark ^ 2;
 	err = datapath_open(&run->datapath, &options, &why);
 	if (err) {
 		log_error("Cannot load the BPF programs: %s: %s", strerror(-err), why);
@@ -125,8 +129,13 @@ static int run_open_datapath(struct run *run)
 	run->datapath.shared->mtu = run->netif.mtu;
 	log_info("Datapath: bpf (%s object), no kernel module needed",
 		 run->datapath.kind == DATAPATH_FULL ? "full" : "plain");
-	err = daemon_open(&run->daemon, &run->netif, &run->datapath, run->release_mark);
 	run->daemon_open = true;
+	err = daemon_open(&run->daemon, &run->netif, &run->datapath, options.release_mark);
+	if (!err)
+		err = staging_open(&run->staging, &run->netif, &run->datapath);
+	if (!err)
+		run->datapath.shared->staging_ifindex = run->staging.near_ifindex;
+	run->daemon.staging = &run->staging;
 	return err;
 }
 
@@ -137,7 +146,7 @@ static int run_attach(struct run *run)
 
 	if (err)
 		return err;
-	err = attach_egress(&run->attachment, run->netif.ifindex, run->datapath.egress_fd);
+	err = attach_tc(&run->attachment, run->netif.ifindex, run->datapath.repair_fd, run->datapath.egress_fd);
 	for (size_t i = 0; !err && i < run->filters.count; i++) {
 		const struct filter *filter = &run->filters.items[i];
 		struct conn_settings settings = run->settings;
@@ -200,6 +209,7 @@ static void run_stop(struct run *run)
 	if (run->daemon_open)
 		daemon_reset_peers(&run->daemon);
 	attach_detach(&run->attachment);
+	staging_close(&run->staging);
 	if (run->daemon_open)
 		daemon_close(&run->daemon);
 	datapath_close(&run->datapath);
@@ -216,6 +226,7 @@ int cmd_run(const struct args_run *args)
 		.config = CONFIG_INIT,
 		.runfile = RUNFILE_INIT,
 		.attachment = ATTACHMENT_INIT,
+		.staging = STAGING_INIT,
 	};
 	int err = run_start(&run);
 

@@ -32,9 +32,9 @@ enum {
 static void daemon_log_event(const struct mimic_event *event)
 {
 	char local[FILTER_ENDPOINT_MAX], remote[FILTER_ENDPOINT_MAX];
-	static struct log_rate failed = LOG_RATE_INIT(5);
+	static struct log_rate failed = LOG_RATE_INIT(5), too_big = LOG_RATE_INIT(30);
 
-	if (!(event->notify & (NOTIFY_ESTABLISHED | NOTIFY_LOST | NOTIFY_FAILED)))
+	if (!(event->notify & (NOTIFY_ESTABLISHED | NOTIFY_LOST | NOTIFY_FAILED | NOTIFY_TOO_BIG)))
 		return;
 	filter_print_endpoint(local, sizeof(local), &event->key.local, event->key.local_port);
 	filter_print_endpoint(remote, sizeof(remote), &event->key.remote, event->key.remote_port);
@@ -42,6 +42,12 @@ static void daemon_log_event(const struct mimic_event *event)
 		log_info("%s => %s: connection lost", local, remote);
 	if (event->notify & NOTIFY_ESTABLISHED)
 		log_info("%s => %s: established", local, remote);
+	if (event->notify & NOTIFY_TOO_BIG)
+		log_rate_limited(&too_big, LOG_LEVEL_WARN,
+				 "%s => %s: a datagram does not fit the MTU of the interface as TCP; IP packets of this program "
+				 "may have %u bytes (a WireGuard interface needs an MTU of %u)",
+				 local, remote, event->too_big,
+				 event->too_big - (addr_is_ipv4(&event->key.local) ? 60U : 80U));
 	if (event->notify & NOTIFY_FAILED)
 		log_rate_limited(&failed, LOG_LEVEL_WARN,
 				 "%s => %s: no answer; is Mimic running there, and does the network let TCP through?",
@@ -258,6 +264,8 @@ static void daemon_read_mtu(struct daemon *daemon)
 		return;
 	daemon->mtu = (uint32_t)request.ifr_mtu;
 	*(volatile __u32 *)&daemon->datapath->shared->mtu = daemon->mtu;
+	if (daemon->staging)
+		staging_set_mtu(daemon->staging, daemon->mtu);
 }
 
 static void daemon_on_timer(struct daemon *daemon)

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "datapath.h"
 #include "netif.h"
+#include "staging.h"
 #include "waiting.h"
 
 struct ring_buffer;
@@ -26,6 +27,7 @@ struct daemon {
 	int control_fd; /* sends control segments */
 	int release_fd; /* sends waiting datagrams, with the release mark */
 	int epoll_fd, signal_fd, timer_fd;
+	struct staging *staging; /* NULL: none */
 	uint32_t mtu;
 	uint64_t expirations; /* of the timer */
 };

@@ -44,6 +44,8 @@ static int datapath_configure(struct bpf_object *object, const struct datapath_o
 	struct mimic_config config = {
 		.ethernet = options->ethernet,
 		.release_mark = options->release_mark,
+		.staged_mark = options->staged_mark,
+		.ifindex = options->ifindex,
 	};
 	struct bpf_map *map;
 
@@ -71,6 +73,10 @@ static int datapath_find(struct datapath *datapath)
 
 	datapath->egress_fd = datapath_program(object, "mimic_egress");
 	datapath->ingress_fd = datapath_program(object, "mimic_ingress");
+	datapath->repair_fd = datapath_program(object, "mimic_repair");
+	datapath->staged_fd = datapath_program(object, "mimic_staged");
+	datapath->staging_turn_fd = datapath_program(object, "mimic_staging_turn");
+	datapath->staging_pass_fd = datapath_program(object, "mimic_staging_pass");
 	datapath->command_fd = datapath_program(object, "mimic_command");
 	datapath->conns_fd = bpf_object__find_map_fd_by_name(object, "conns");
 	datapath->filters_fd = bpf_object__find_map_fd_by_name(object, "filters");
@@ -78,6 +84,8 @@ static int datapath_find(struct datapath *datapath)
 	datapath->held_fd = bpf_object__find_map_fd_by_name(object, "held");
 	datapath->counters_fd = bpf_object__find_map_fd_by_name(object, "counters");
 	if (shared_fd < 0 || datapath->egress_fd < 0 || datapath->ingress_fd < 0 || datapath->command_fd < 0 ||
+	    datapath->repair_fd < 0 || datapath->staged_fd < 0 || datapath->staging_turn_fd < 0 ||
+	    datapath->staging_pass_fd < 0 ||
 	    datapath->conns_fd < 0 || datapath->filters_fd < 0 || datapath->events_fd < 0 || datapath->held_fd < 0 ||
 	    datapath->counters_fd < 0)
 		return -ENOENT;
@@ -91,12 +99,19 @@ static int datapath_find(struct datapath *datapath)
 
 static int datapath_load(struct datapath *datapath, enum datapath_object kind, const struct datapath_options *options)
 {
+	struct bpf_program *program;
 	int err;
 
 	datapath->kind = kind;
 	datapath->object = datapath_open_object(kind);
 	if (!datapath->object)
 		return -errno;
+	/*
+	 * Packets are aligned for IP (NET_IP_ALIGN), which the verifier of strict architectures (riscv64) cannot know of
+	 * behind VLAN tags.
+	 */
+	bpf_object__for_each_program(program, datapath->object)
+		bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_ANY_ALIGNMENT);
 	err = datapath_configure(datapath->object, options);
 	if (!err)
 		err = bpf_object__load(datapath->object);
@@ -112,8 +127,7 @@ static int datapath_load(struct datapath *datapath, enum datapath_object kind, c
 static const char *datapath_explain(int err)
 {
 	switch (err) {
-	case -EPERM:
-	case -EACCES:
+	case -EPERM: /* the verifier refuses with EACCES or EINVAL */
 		return "the kernel refuses to load BPF programs: run as root, or with CAP_BPF, CAP_NET_ADMIN and "
 		       "CAP_PERFMON; a locked-down kernel or a container may forbid it altogether";
 	case -ENOSYS:

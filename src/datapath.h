@@ -24,7 +24,8 @@ struct datapath {
 	struct bpf_object *object;
 	enum datapath_object kind;
 	struct mimic_shared *shared; /* mapped, writable; what BPF reads */
-	int egress_fd, ingress_fd, command_fd; /* programs */
+	int egress_fd, ingress_fd, repair_fd, command_fd; /* programs */
+	int staged_fd, staging_turn_fd, staging_pass_fd;  /* of the staging device */
 	int conns_fd, filters_fd, events_fd, held_fd, counters_fd; /* maps */
 };
 
@@ -32,7 +33,8 @@ struct datapath {
 
 struct datapath_options {
 	bool ethernet; /* frames of the interface begin with an Ethernet header */
-	uint32_t release_mark;
+	uint32_t release_mark, staged_mark; /* skb->mark values that nobody else uses */
+	uint32_t ifindex;
 };
 
 /*

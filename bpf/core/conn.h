@@ -127,6 +127,7 @@ enum notify {
 	NOTIFY_ESTABLISHED = 1 << 2,
 	NOTIFY_LOST = 1 << 3,	 /* was established, is no more */
 	NOTIFY_FAILED = 1 << 4,	 /* handshake given up */
+	NOTIFY_TOO_BIG = 1 << 5, /* a datagram did not fit the MTU (set by the shell) */
 };
 
 struct effect {

@@ -93,8 +93,7 @@ CORE_FN void tcp_header_make(struct tcp_header *tcp, __be16 src_port, __be16 dst
 
 /*
  * What the segment's sum has and the datagram's has not, but for the pieces: protocol, length, and the header
- * without ports (equal in both) and checksums. `extra` is the sum of TCP options (their length is part of
- * tcp_len then).
+ * without ports (equal in both) and checksums.
  */
 CORE_FN __u32 transform_header_difference(const struct tcp_header *tcp, __u16 tcp_len, __u16 udp_len)
 {
@@ -142,7 +141,8 @@ CORE_FN __u16 transform_tcp_check(const struct transform_plan *plan, const struc
 
 /*
  * The UDP checksum that belongs to a segment with the checksum in `tcp`: right exactly when that one was.
- * A result of 0 is sent up as 0xffff (RFC 768). The segment has no options (the shell removed them and their sum).
+ * A result of 0 is sent up as 0xffff (RFC 768). With TCP options plan->tcp_len counts them, and padding_sum holds their
+ * sum too (their length is a multiple of four, so parity does not change).
  */
 CORE_FN __u16 transform_udp_check(const struct transform_plan *plan, const struct tcp_header *tcp, __u32 piece_sum,
 				  __u32 padding_sum)

@@ -16,8 +16,11 @@
 /* Full unrolling keeps offsets constant for the verifier; other compilers and builds need no such help. */
 #ifdef __bpf__
 #define CORE_UNROLL _Pragma("clang loop unroll(full)")
+/* What was stored in a map value is read from there again, as something that the verifier knows nothing of. */
+#define core_stage_end() asm volatile("" ::: "memory")
 #else
 #define CORE_UNROLL
+#define core_stage_end() ((void)0)
 #endif
 
 /*

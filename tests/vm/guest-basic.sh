@@ -16,6 +16,10 @@ set -u
 fail()
 {
 	echo "FAIL: $*"
+	[ -z "${wirecheck:-}" ] || kill "$wirecheck" && sleep 1
+	for ns in left right; do
+		in_ns "$ns" ./mimic show eth0 >"/tmp/show-$ns.log" 2>&1
+	done
 	for log in /tmp/*.log; do
 		echo "--- $log"
 		tail -n 60 "$log"
@@ -104,7 +108,7 @@ exchange()
 uname -r
 set_up
 
-become mid ./wirecheck -i toleft --port 5000 --no-udp --require 'data>=400' --require 'handshakes>=2' >/tmp/wirecheck.log 2>&1 &
+become mid ./wirecheck -i toleft --port 5000 -w result/wire.pcap --no-udp --require 'data>=400' --require 'handshakes>=2' >/tmp/wirecheck.log 2>&1 &
 wirecheck=$!
 poll 20 "wirecheck does not start" ready
 become left ./mimic run -f local=10.77.0.1:5000 -f 'local=[fd77::1]:5000' eth0 >/tmp/left.log 2>&1 &

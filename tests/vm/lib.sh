@@ -590,10 +590,12 @@ vm_cross_build()
 
 # ---- tests -----------------------------------------------------------------------------------------------------
 
-# vm_basic KERNEL: guest-basic.sh with the product in that kernel.
+# vm_basic KERNEL: guest-basic.sh with the product in that kernel. `MIMIC_KEEP_TMP=1 tests/run vm/...` keeps the capture
+# and the logs of a failure, in vm/result.tar of the test's directory.
 vm_basic()
 {
 	local mimic tools
 	vm_kernel "$1" && mimic=$(vm_cross_build "$1") && tools=$(vm_tools "$1" udpflow wirecheck) || return 1
+	[ -z "${TEST_TMP:-}" ] || VM_DIR=${VM_DIR:-$TEST_TMP/vm}
 	VM_TIMEOUT=${VM_TIMEOUT:-600} vm_run "$1" "$vm_here/guest-basic.sh" "$mimic" "$tools"/{udpflow,wirecheck}
 }

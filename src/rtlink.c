@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "rtlink.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	RTLINK_BUFFER = 4096,
+};
+
+/* Sends @request and waits for its acknowledgement. */
+static int rtlink_talk(struct nlmsghdr *request)
+{
+	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	char answer[RTLINK_BUFFER];
+	ssize_t len;
+	int err = 0;
+
+	if (!socket)
+		return -errno;
+	request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	request->nlmsg_seq = (uint32_t)time(NULL);
+	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_sendto(socket, request, request->nlmsg_len) < 0) {
+		err = -errno;
+	} else {
+		len = mnl_socket_recvfrom(socket, answer, sizeof(answer));
+		if (len < 0 || mnl_cb_run(answer, (size_t)len, request->nlmsg_seq, mnl_socket_get_portid(socket), NULL,
+					  NULL) < 0)
+			err = -errno;
+	}
+	mnl_socket_close(socket);
+	return err;
+}
+
+static struct nlmsghdr *rtlink_begin(char *buffer, uint16_t type, unsigned int ifindex, unsigned int flags)
+{
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *info;
+
+	request->nlmsg_type = type;
+	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+	info->ifi_family = AF_UNSPEC;
+	info->ifi_index = (int)ifindex;
+	info->ifi_flags = flags;
+	info->ifi_change = flags;
+	return request;
+}
+
+static void rtlink_put_common(struct nlmsghdr *request, const char *name, unsigned int mtu)
+{
+	mnl_attr_put_strz(request, IFLA_IFNAME, name);
+	mnl_attr_put_u32(request, IFLA_MTU, mtu);
+	mnl_attr_put_u32(request, IFLA_GSO_MAX_SEGS, 1);
+}
+
+int rtlink_set_no_addresses(unsigned int ifindex)
+{
+	char buffer[RTLINK_BUFFER];
+	struct nlmsghdr *request = rtlink_begin(buffer, RTM_NEWLINK, ifindex, 0);
+	struct nlattr *spec = mnl_attr_nest_start(request, IFLA_AF_SPEC);
+	struct nlattr *inet6 = mnl_attr_nest_start(request, AF_INET6);
+
+	mnl_attr_put_u8(request, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(request, inet6);
+	mnl_attr_nest_end(request, spec);
+	return rtlink_talk(request);
+}
+
+int rtlink_make_veth(const char *name, const char *peer, unsigned int mtu)
+{
+	char buffer[RTLINK_BUFFER];
+	struct nlmsghdr *request = rtlink_begin(buffer, RTM_NEWLINK, 0, IFF_NOARP);
+	struct nlattr *info, *data, *end;
+	struct ifinfomsg *peer_info;
+
+	request->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
+	rtlink_put_common(request, name, mtu);
+	info = mnl_attr_nest_start(request, IFLA_LINKINFO);
+	mnl_attr_put_strz(request, IFLA_INFO_KIND, "veth");
+	data = mnl_attr_nest_start(request, IFLA_INFO_DATA);
+	end = mnl_attr_nest_start(request, VETH_INFO_PEER);
+	peer_info = mnl_nlmsg_put_extra_header(request, sizeof(*peer_info));
+	peer_info->ifi_family = AF_UNSPEC;
+	peer_info->ifi_flags = IFF_NOARP;
+	peer_info->ifi_change = IFF_NOARP;
+	rtlink_put_common(request, peer, mtu);
+	mnl_attr_nest_end(request, end);
+	mnl_attr_nest_end(request, data);
+	mnl_attr_nest_end(request, info);
+	return rtlink_talk(request);
+}
+
+int rtlink_delete(const char *name)
+{
+	char buffer[RTLINK_BUFFER];
+	unsigned int ifindex = if_nametoindex(name);
+
+	if (!ifindex)
+		return -ENODEV;
+	return rtlink_talk(rtlink_begin(buffer, RTM_DELLINK, ifindex, 0));
+}
+
+int rtlink_set_mtu(unsigned int ifindex, unsigned int mtu)
+{
+	char buffer[RTLINK_BUFFER];
+	struct nlmsghdr *request = rtlink_begin(buffer, RTM_NEWLINK, ifindex, 0);
+
+	mnl_attr_put_u32(request, IFLA_MTU, mtu);
+	return rtlink_talk(request);
+}
+
+int rtlink_set_up(unsigned int ifindex)
+{
+	char buffer[RTLINK_BUFFER];
+
+	return rtlink_talk(rtlink_begin(buffer, RTM_NEWLINK, ifindex, IFF_UP | IFF_NOARP));
+}

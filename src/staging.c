@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "staging.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "datapath.h"
+#include "log.h"
+#include "rtlink.h"
+#include "util.h"
+
+/*
+ * Everything that a device may leave to the next one is switched off at the near end, so that packets are whole when they
+ * arrive at the far end: checksums, segmentation, scatter-gather, and VLAN tags beside the packet. Checksums
+ * first: the kernel switches off what depends on them.
+ */
+static int staging_switch_offloads_off(const char *name)
+{
+	const __u32 commands[] = { ETHTOOL_STXCSUM, ETHTOOL_SSG, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SFLAGS };
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		struct ethtool_value value = { .cmd = commands[i], .data = 0 };
+		struct ifreq request = { .ifr_data = (void *)&value };
+
+		snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+		if (ioctl(fd, SIOCETHTOOL, &request) && errno != EOPNOTSUPP)
+			err = -errno;
+	}
+	return err;
+}
+
+static int staging_make(struct staging *staging, const struct netif *netif)
+{
+	int err;
+
+	snprintf(staging->near, sizeof(staging->near), "mimic%d", netif->ifindex);
+	snprintf(staging->far, sizeof(staging->far), "mimic%df", netif->ifindex);
+	staging->mtu = netif->mtu;
+	err = rtlink_make_veth(staging->near, staging->far, netif->mtu);
+	if (err == -EEXIST) { /* of an instance that was killed: the lock says that it is gone */
+		rtlink_delete(staging->near);
+		err = rtlink_make_veth(staging->near, staging->far, netif->mtu);
+	}
+	if (err) {
+		staging->near[0] = '\0';
+		return err;
+	}
+	staging->near_ifindex = if_nametoindex(staging->near);
+	staging->far_ifindex = if_nametoindex(staging->far);
+	if (!staging->near_ifindex || !staging->far_ifindex)
+		return -ENODEV;
+	rtlink_set_no_addresses(staging->near_ifindex);
+	rtlink_set_no_addresses(staging->far_ifindex);
+	return 0;
+}
+
+static int staging_attach(struct staging *staging, const struct datapath *datapath)
+{
+	int fd = attach_xdp(staging->near_ifindex, datapath->staging_pass_fd, XDP_MODE_NATIVE);
+
+	if (fd < 0)
+		return fd;
+	staging->near_xdp = fd;
+	fd = attach_xdp(staging->far_ifindex, datapath->staging_turn_fd, XDP_MODE_NATIVE);
+	if (fd < 0)
+		return fd;
+	staging->far_xdp = fd;
+	fd = attach_tc_ingress(staging->near_ifindex, datapath->staged_fd);
+	if (fd < 0 && fd != -ENOTSUP)
+		return fd;
+	staging->near_tc = fd;
+	return 0;
+}
+
+int staging_open(struct staging *staging, const struct netif *netif, const struct datapath *datapath)
+{
+	int err = staging_make(staging, netif);
+
+	if (!err)
+		err = staging_switch_offloads_off(staging->near);
+	if (!err)
+		err = staging_attach(staging, datapath);
+	if (!err)
+		err = rtlink_set_up(staging->near_ifindex);
+	if (!err)
+		err = rtlink_set_up(staging->far_ifindex);
+	if (err)
+		log_error("Cannot make the staging device (a veth pair) for %s: %s", netif->name, strerror(-err));
+	return err;
+}
+
+void staging_set_mtu(struct staging *staging, unsigned int mtu)
+{
+	if (!staging->near[0] || mtu == staging->mtu)
+		return;
+	if (!rtlink_set_mtu(staging->near_ifindex, mtu) && !rtlink_set_mtu(staging->far_ifindex, mtu))
+		staging->mtu = mtu;
+	else
+		log_warn("Cannot set the MTU of the staging device %s to %u", staging->near, mtu);
+}
+
+void staging_close(struct staging *staging)
+{
+	util_close_fd(&staging->near_tc);
+	util_close_fd(&staging->far_xdp);
+	util_close_fd(&staging->near_xdp);
+	staging->near_tc = staging->far_xdp = staging->near_xdp = -1;
+	if (staging->near[0])
+		rtlink_delete(staging->near);
+	staging->near[0] = '\0';
+}

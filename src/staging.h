@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The staging device: a veth pair without offloads. What TC egress cannot transform as it is (UDP GSO superpackets, open
+ * inner checksums of tunnels, VLAN tags in the frame) is redirected into it, is split and completed by the kernel on
+ * the way, turned round by XDP at the far end, and comes back from the near end as fresh packets, one by one,
+ * which go to the interface again.
+ *
+ *	interface, TC egress --> near end --(segmentation, checksums)--> far end
+ *	interface, TC egress <-- near end, TC ingress <---- XDP_TX ---------'
+ */
+#ifndef MIMIC_STAGING_H
+#define MIMIC_STAGING_H
+
+#include "netif.h"
+
+struct datapath;
+
+struct staging {
+	char near[16], far[16];	    /* names; near is empty when there is no device */
+	unsigned int near_ifindex, far_ifindex;
+	int near_xdp, far_xdp;	    /* links, -1: none */
+	int near_tc;		    /* link, -1: none, or a filter, which goes with the device */
+	unsigned int mtu;
+};
+
+#define STAGING_INIT { .near_xdp = -1, .far_xdp = -1, .near_tc = -1 }
+
+/*
+ * Makes the pair for @netif, in place of one that a killed instance left, and attaches the programs of @datapath. Returns 0
+ * or -errno, logged. *@staging is STAGING_INIT; staging_close() is allowed whatever this returns.
+ */
+int staging_open(struct staging *staging, const struct netif *netif, const struct datapath *datapath);
+
+/* Follows the MTU of the interface. */
+void staging_set_mtu(struct staging *staging, unsigned int mtu);
+
+/* Removes the pair. */
+void staging_close(struct staging *staging);
+
+#endif

@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Two cores, A and B, in a world of their own: a clock that only events move, a link with delay, loss, duplication and
+ * reordering, and at each end a model of the daemon, which sends control segments late and keeps waiting datagrams in
+ * the order of their numbers. The same seed gives the same run.
+ *
+ *	application -> core -> link -> core -> application
+ *	                 \      ^
+ *	     held frames, \     | control segments; released datagrams go through the core once more
+ *	     events        `-> daemon
+ *
+ * What must never happen ends the run with a message in sim->failure.
+ */
+#ifndef MIMIC_TEST_SIM_H
+#define MIMIC_TEST_SIM_H
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/conn.h"
+#include "prng.h"
+
+enum {
+	SIM_EVENTS_MAX = 16384,
+	SIM_DATAGRAMS_MAX = 4096, /* of each side */
+	SIM_QUEUE_MAX = 256,
+};
+
+#define SIM_TICK_NS (100 * NSEC_PER_MSEC)
+#define SIM_GAP_NS  (50 * NSEC_PER_MSEC) /* how long the daemon waits for a number that is late */
+
+/* What the world is like. Chances are in 1/1000. */
+struct sim_options {
+	struct conn_settings settings[2];
+	__u64 delay_ns, jitter_ns; /* of the link; jitter reorders if `reorder` is set */
+	__u64 daemon_ns;	   /* the daemon takes up to so long */
+	bool reorder;
+	__u32 loss_control, loss_data, duplicate;
+	__u32 hold_failure; /* frames that do not reach the daemon; the core is told */
+	__u64 outage_ns[2]; /* from, to: nothing gets through from A to B */
+};
+
+struct sim_frame {
+	__u32 number, offset, epoch, id;
+	__u16 len;
+	bool first;
+};
+
+struct sim_packet {
+	struct segment seg;
+	__s64 id; /* of the datagram; negative: a control segment */
+	__u16 len;
+	__u8 padding;
+};
+
+enum sim_event_type { SIM_ARRIVES, SIM_DAEMON, SIM_HELD, SIM_APP, SIM_TICK };
+
+struct sim_event {
+	__u64 at;
+	__u32 serial;
+	__u8 type, side;
+	union {
+		struct sim_packet packet;
+		struct effect eff;
+		struct sim_frame frame;
+	};
+};
+
+enum sim_fate { SIM_UNSENT, SIM_UNDERWAY, SIM_DELIVERED, SIM_DROPPED, SIM_FLUSHED, SIM_LOST_ON_LINK };
+
+/* A burst of datagrams: `count` of them from `start` on. */
+struct sim_app {
+	__u64 start_ns, interval_ns; /* up to twice the interval, at random */
+	__u32 count, len;
+	bool random_len; /* 0 .. len */
+};
+
+struct sim_side {
+	struct conn c;
+	bool exists;
+	struct sim_app app;
+	__u32 next_id;
+	__u8 fate[SIM_DATAGRAMS_MAX];
+	__u8 copies[SIM_DATAGRAMS_MAX]; /* put on the link */
+	__u8 received[SIM_DATAGRAMS_MAX]; /* of the other side's */
+	__s64 last_received;
+	__u32 out_of_order;
+	__u32 dropped[REASON_COUNT];
+	__u32 rsts, syns, failures, losses;
+	__u64 established_ns, link_free_ns, daemon_free_ns;
+	/* the daemon's queue */
+	struct sim_frame queue[SIM_QUEUE_MAX];
+	__u32 queued, queue_epoch, queue_next, queue_limit;
+	bool queue_started, queue_open;
+	__u64 stalled_ns;
+	/* what must not go back */
+	bool ack_known, edge_known;
+	__u32 ack, edge; /* announced; and what the peer announced, as it came in */
+	__u8 wscale;	 /* of the peer, from its SYN */
+};
+
+struct sim {
+	struct sim_options opt;
+	__u64 now_ns;
+	uint64_t random;
+	__u32 serial, event_count;
+	struct sim_side side[2];
+	bool trace; /* say what happens, on stdout */
+	char failure[200];
+	struct sim_event heap[SIM_EVENTS_MAX];
+};
+
+static inline void __attribute__((format(printf, 2, 3))) sim_fail(struct sim *sim, const char *format, ...)
+{
+	va_list args;
+
+	if (sim->failure[0])
+		return;
+	va_start(args, format);
+	vsnprintf(sim->failure, sizeof(sim->failure), format, args);
+	va_end(args);
+}
+
+static inline void __attribute__((format(printf, 3, 4))) sim_trace(const struct sim *sim, __u8 at, const char *format,
+								       ...)
+{
+	va_list args;
+
+	if (!sim->trace)
+		return;
+	va_start(args, format);
+	printf("%12.6f %c ", (double)(sim->now_ns - 1000 * NSEC_PER_SEC) / 1e9, 'A' + at);
+	vprintf(format, args);
+	printf(" (state %u, held %u, snd %#x, rcv %#x, window %u)\n", sim->side[at].c.state, sim->side[at].c.held,
+	       sim->side[at].c.snd_nxt, sim->side[at].c.rcv_nxt, sim->side[at].c.snd_wnd);
+	va_end(args);
+}
+
+static inline void sim_trace_packet(const struct sim *sim, __u8 at, const char *what, const struct sim_packet *packet)
+{
+	const struct segment *seg = &packet->seg;
+
+	sim_trace(sim, at, "%s%s%s%s%s%s %lld: seq %#x ack %#x window %u len %u", what,
+		  seg->flags & TCP_SYN ? " SYN" : "", seg->flags & TCP_RST ? " RST" : "",
+		  seg->flags & TCP_FIN ? " FIN" : "", seg->flags & TCP_ACK ? " ACK" : "",
+		  seg->flags & TCP_PSH ? " PSH" : "", packet->id, seg->seq, seg->ack, seg->window, seg->payload_len);
+}
+
+static inline bool sim_chance(struct sim *sim, __u32 permille)
+{
+	return permille && prng_below(&sim->random, 1000) < permille;
+}
+
+static inline __u64 sim_up_to(struct sim *sim, __u64 ns)
+{
+	return ns ? prng_next(&sim->random) % (ns + 1) : 0;
+}
+
+/* ---- events: a binary heap, first come first served at one time ---- */
+
+static inline bool sim_before(const struct sim_event *a, const struct sim_event *b)
+{
+	return a->at != b->at ? a->at < b->at : a->serial < b->serial;
+}
+
+static inline void sim_push(struct sim *sim, const struct sim_event *event)
+{
+	__u32 i = sim->event_count;
+
+	if (i == SIM_EVENTS_MAX) {
+		sim_fail(sim, "too many events: a storm");
+		return;
+	}
+	sim->event_count++;
+	for (; i; i = (i - 1) / 2) {
+		if (!sim_before(event, &sim->heap[(i - 1) / 2]))
+			break;
+		sim->heap[i] = sim->heap[(i - 1) / 2];
+	}
+	sim->heap[i] = *event;
+}
+
+static inline void sim_pop(struct sim *sim, struct sim_event *event)
+{
+	struct sim_event *last = &sim->heap[--sim->event_count];
+	__u32 i = 0, child;
+
+	*event = sim->heap[0];
+	while ((child = 2 * i + 1) < sim->event_count) {
+		if (child + 1 < sim->event_count && sim_before(&sim->heap[child + 1], &sim->heap[child]))
+			child++;
+		if (sim_before(last, &sim->heap[child]))
+			break;
+		sim->heap[i] = sim->heap[child];
+		i = child;
+	}
+	sim->heap[i] = *last;
+}
+
+static inline void sim_schedule(struct sim *sim, __u64 at, enum sim_event_type type, __u8 side,
+				const struct sim_event *what)
+{
+	struct sim_event event = { 0 };
+
+	if (what)
+		event = *what;
+	event.at = at;
+	event.serial = sim->serial++;
+	event.type = (__u8)type;
+	event.side = side;
+	sim_push(sim, &event);
+}
+
+/* ---- the link ---- */
+
+static inline void sim_link_once(struct sim *sim, __u8 from, const struct sim_packet *packet)
+{
+	struct sim_side *side = &sim->side[from];
+	struct sim_event event = { .packet = *packet };
+	__u64 at = sim->now_ns + sim->opt.delay_ns + sim_up_to(sim, sim->opt.jitter_ns);
+
+	if (!sim->opt.reorder && at < side->link_free_ns)
+		at = side->link_free_ns;
+	side->link_free_ns = at;
+	sim_schedule(sim, at, SIM_ARRIVES, !from, &event);
+}
+
+static inline void sim_link(struct sim *sim, __u8 from, const struct sim_packet *packet)
+{
+	struct sim_side *side = &sim->side[from];
+	bool data = packet->id >= 0;
+	bool outage = from == 0 && sim->now_ns >= sim->opt.outage_ns[0] && sim->now_ns < sim->opt.outage_ns[1];
+
+	sim_trace_packet(sim, from, "sends", packet);
+	if (outage || sim_chance(sim, data ? sim->opt.loss_data : sim->opt.loss_control)) {
+		if (data)
+			side->fate[packet->id] = SIM_LOST_ON_LINK;
+		return;
+	}
+	sim_link_once(sim, from, packet);
+	if (data)
+		side->copies[packet->id]++;
+	if (!sim_chance(sim, sim->opt.duplicate))
+		return;
+	sim_link_once(sim, from, packet);
+	if (data)
+		side->copies[packet->id]++;
+}
+
+static inline void sim_send_reply(struct sim *sim, __u8 from, const struct reply *reply, __u8 wscale)
+{
+	struct sim_packet packet = {
+		.seg = { .seq = reply->seq, .ack = reply->ack, .window = reply->window, .flags = reply->flags,
+			 .payload_len = reply->payload_len, .options_ok = true,
+			 .options = { .mss = 1460, .wscale = wscale } },
+		.id = -1,
+	};
+
+	sim->side[from].rsts += !!(reply->flags & TCP_RST);
+	sim->side[from].syns += reply->flags == TCP_SYN;
+	sim_link(sim, from, &packet);
+}
+
+/* ---- what the core says ---- */
+
+static inline void sim_env(struct sim *sim, struct env *env)
+{
+	env->now_ns = sim->now_ns;
+	env->random = (__u32)prng_next(&sim->random);
+	env->hold_room = true;
+}
+
+static inline void sim_announce(struct sim *sim, __u8 at, __u32 ack)
+{
+	struct sim_side *side = &sim->side[at];
+
+	if (side->ack_known && seq_diff(ack, side->ack) < 0)
+		sim_fail(sim, "%c: announced ack goes back from %#x to %#x", 'A' + at, side->ack, ack);
+	side->ack = ack;
+	side->ack_known = true;
+}
+
+static inline void sim_effect(struct sim *sim, __u8 at, const struct effect *eff)
+{
+	struct sim_side *side = &sim->side[at];
+	struct sim_event event = { .eff = *eff };
+
+	if (eff->notify || eff->reason > REASON_TX_STAGED)
+		sim_trace(sim, at, "notify %#x limit %u reason %u", eff->notify, eff->release_limit, eff->reason);
+	if (side->c.state != CONN_ESTABLISHED && side->c.state != CONN_SYN_RECEIVED)
+		side->ack_known = false;
+	if (eff->notify & NOTIFY_LOST || side->c.state == CONN_SYN_SENT)
+		side->edge_known = false;
+	side->failures += !!(eff->notify & NOTIFY_FAILED);
+	side->losses += !!(eff->notify & NOTIFY_LOST);
+	if (eff->notify & NOTIFY_ESTABLISHED && !side->established_ns)
+		side->established_ns = sim->now_ns;
+	for (int i = 0; i < CONN_REPLIES; i++) {
+		if (eff->reply[i].flags & TCP_ACK)
+			sim_announce(sim, at, eff->reply[i].ack);
+	}
+	if (eff->notify || eff->reply[0].flags) {
+		__u64 when = sim->now_ns + sim_up_to(sim, sim->opt.daemon_ns);
+
+		if (when < side->daemon_free_ns) /* one ring: in order */
+			when = side->daemon_free_ns;
+		side->daemon_free_ns = when;
+		sim_schedule(sim, when, SIM_DAEMON, at, &event);
+	}
+	if (eff->remove)
+		side->exists = false;
+}
+
+static inline void sim_send_data(struct sim *sim, __u8 at, __u32 id, __u16 len, const struct effect *eff)
+{
+	struct sim_side *side = &sim->side[at];
+	struct sim_packet packet = {
+		.seg = { .seq = eff->seq, .ack = eff->ack, .window = eff->window,
+			 .flags = len <= 1 ? TCP_ACK | TCP_PSH : TCP_ACK, .payload_len = (__u16)(len + eff->padding) },
+		.id = id,
+		.len = len,
+		.padding = eff->padding,
+	};
+
+	sim_announce(sim, at, eff->ack);
+	if (side->edge_known && seq_diff(eff->seq + len + eff->padding, side->edge) > 0)
+		sim_fail(sim, "%c: datagram %u ends %d bytes behind the window that the peer announced", 'A' + at, id,
+			 seq_diff(eff->seq + len + eff->padding, side->edge));
+	sim_link(sim, at, &packet);
+}
+
+static inline void sim_egress(struct sim *sim, __u8 at, __u32 id, __u16 len, bool released)
+{
+	struct sim_side *side = &sim->side[at];
+	struct sim_event event;
+	struct effect eff = { 0 };
+	struct env env;
+
+	sim_env(sim, &env);
+	if (!side->exists) {
+		memset(&side->c, 0, sizeof(side->c));
+		conn_init(&side->c, &env, &sim->opt.settings[at]);
+		side->exists = true;
+	}
+	side->fate[id] = SIM_UNDERWAY;
+	conn_egress(&side->c, &env, len, released, &eff);
+	if (eff.verdict == VERDICT_PASS) {
+		sim_send_data(sim, at, id, len, &eff);
+	} else if (eff.verdict == VERDICT_HOLD && sim_chance(sim, sim->opt.hold_failure)) {
+		conn_unhold(&side->c, len);
+		eff.reason = REASON_DROP_HOLD_FAILED;
+		eff.verdict = VERDICT_DROP;
+	} else if (eff.verdict == VERDICT_HOLD) {
+		event.frame = (struct sim_frame){ .number = eff.held_number, .offset = eff.held_offset,
+						  .epoch = eff.epoch, .id = id, .len = len,
+						  .first = eff.held_first };
+		/* one buffer for each CPU: they overtake each other */
+		sim_schedule(sim, sim->now_ns + sim_up_to(sim, sim->opt.daemon_ns / 4), SIM_HELD, at, &event);
+	}
+	if (eff.verdict == VERDICT_DROP) {
+		side->fate[id] = SIM_DROPPED;
+		side->dropped[eff.reason]++;
+		if (!eff.reason)
+			sim_fail(sim, "%c: datagram %u dropped without a reason", 'A' + at, id);
+	}
+	sim_effect(sim, at, &eff);
+}
+
+/* ---- the daemon's queue ---- */
+
+static inline void sim_queue_restart(struct sim *sim, __u8 at, __u32 epoch)
+{
+	struct sim_side *side = &sim->side[at];
+
+	for (__u32 i = 0; i < side->queued; i++)
+		side->fate[side->queue[i].id] = SIM_FLUSHED;
+	side->queued = 0;
+	side->queue_epoch = epoch;
+	side->queue_started = false;
+	side->queue_open = false;
+}
+
+static inline void sim_queue_send(struct sim *sim, __u8 at)
+{
+	struct sim_side *side = &sim->side[at];
+
+	while (side->queued && side->queue_open) {
+		struct sim_frame frame = side->queue[0];
+
+		if (seq_diff(side->queue_limit, frame.offset + frame.len) < 0)
+			return;
+		if (!side->queue_started || frame.number != side->queue_next) {
+			if (!side->stalled_ns)
+				side->stalled_ns = sim->now_ns;
+			if (sim->now_ns - side->stalled_ns < SIM_GAP_NS)
+				return;
+		}
+		side->stalled_ns = 0;
+		side->queue_started = true;
+		side->queue_next = frame.number + 1;
+		side->queued--;
+		memmove(&side->queue[0], &side->queue[1], side->queued * sizeof(frame));
+		sim_egress(sim, at, frame.id, frame.len, true);
+	}
+}
+
+static inline void sim_queue_add(struct sim *sim, __u8 at, const struct sim_frame *frame)
+{
+	struct sim_side *side = &sim->side[at];
+	__u32 i = side->queued;
+
+	if (side->queue_epoch != frame->epoch) {
+		if (side->queued && seq_diff(frame->epoch, side->queue_epoch) < 0) {
+			side->fate[frame->id] = SIM_FLUSHED;
+			return;
+		}
+		sim_queue_restart(sim, at, frame->epoch);
+	}
+	if (i == SIM_QUEUE_MAX) {
+		sim_fail(sim, "%c: the daemon's queue is longer than its bound", 'A' + at);
+		return;
+	}
+	if (frame->first && !side->queue_started) {
+		side->queue_started = true;
+		side->queue_next = frame->number;
+	}
+	for (; i && seq_diff(frame->number, side->queue[i - 1].number) < 0; i--)
+		side->queue[i] = side->queue[i - 1];
+	side->queue[i] = *frame;
+	side->queued++;
+	sim_queue_send(sim, at);
+}
+
+static inline void sim_daemon(struct sim *sim, __u8 at, const struct effect *eff)
+{
+	struct sim_side *side = &sim->side[at];
+	__u8 wscale = sim->opt.settings[at].max_window ? CONN_WINDOW_SCALE_MAX : CONN_WINDOW_SCALE;
+
+	for (int i = 0; i < CONN_REPLIES; i++) {
+		if (eff->reply[i].flags)
+			sim_send_reply(sim, at, &eff->reply[i], wscale);
+	}
+	if (eff->notify & NOTIFY_FLUSH && side->queue_epoch != eff->epoch)
+		sim_queue_restart(sim, at, eff->epoch);
+	if (eff->notify & NOTIFY_LOST)
+		side->queue_open = false;
+	if (!(eff->notify & NOTIFY_RELEASE))
+		return;
+	if (side->queue_epoch != eff->epoch) {
+		if (side->queued && seq_diff(eff->epoch, side->queue_epoch) < 0)
+			return;
+		sim_queue_restart(sim, at, eff->epoch);
+	}
+	if (!side->queue_open || seq_diff(eff->release_limit, side->queue_limit) > 0)
+		side->queue_limit = eff->release_limit;
+	side->queue_open = true;
+	sim_queue_send(sim, at);
+}
+
+/* ---- a segment arrives ---- */
+
+static inline void sim_deliver(struct sim *sim, __u8 at, const struct sim_packet *packet, const struct effect *eff)
+{
+	struct sim_side *side = &sim->side[at], *peer = &sim->side[!at];
+
+	if (packet->id < 0) {
+		sim_fail(sim, "%c: a control segment is taken for a datagram", 'A' + at);
+		return;
+	}
+	if (eff->padding != packet->padding)
+		sim_fail(sim, "%c: datagram %lld restored with padding %u instead of %u", 'A' + at, packet->id,
+			 eff->padding, packet->padding);
+	if (++side->received[packet->id] > peer->copies[packet->id])
+		sim_fail(sim, "%c: datagram %lld came once too often", 'A' + at, packet->id);
+	if (packet->id < side->last_received)
+		side->out_of_order++;
+	side->last_received = packet->id;
+	peer->fate[packet->id] = SIM_DELIVERED;
+}
+
+static inline void sim_note_window(struct sim_side *side, const struct segment *seg)
+{
+	__u32 window = seg->window, edge;
+
+	if (seg->flags & TCP_SYN) {
+		side->wscale = seg->options.wscale;
+		if (side->c.state == CONN_IDLE || side->c.state == CONN_SYN_SENT)
+			side->edge_known = false;
+	} else {
+		window <<= side->wscale;
+	}
+	edge = seg->ack + window;
+	if (!(seg->flags & TCP_ACK) || seg->flags & TCP_RST)
+		return;
+	if (!side->edge_known || seq_diff(edge, side->edge) > 0)
+		side->edge = edge;
+	side->edge_known = true;
+}
+
+static inline void sim_arrives(struct sim *sim, __u8 at, const struct sim_packet *packet)
+{
+	struct sim_side *side = &sim->side[at];
+	struct effect eff = { 0 };
+	struct env env;
+
+	sim_env(sim, &env);
+	if (!side->exists) {
+		if (!conn_unknown(&packet->seg, &eff)) {
+			sim_effect(sim, at, &eff);
+			return;
+		}
+		memset(&side->c, 0, sizeof(side->c));
+		conn_init(&side->c, &env, &sim->opt.settings[at]);
+		side->exists = true;
+	}
+	sim_note_window(side, &packet->seg);
+	conn_ingress(&side->c, &env, &packet->seg, &eff);
+	sim_trace_packet(sim, at, eff.verdict == VERDICT_PASS ? "delivers" : "gets", packet);
+	if (eff.verdict == VERDICT_PASS)
+		sim_deliver(sim, at, packet, &eff);
+	else if (packet->id >= 0 && sim->side[!at].fate[packet->id] == SIM_UNDERWAY)
+		sim->side[!at].fate[packet->id] = SIM_DROPPED;
+	sim_effect(sim, at, &eff);
+}
+
+/* ---- time ---- */
+
+static inline void sim_app_sends(struct sim *sim, __u8 at)
+{
+	struct sim_side *side = &sim->side[at];
+	struct sim_app *app = &side->app;
+	__u32 id = side->next_id++;
+
+	if (side->next_id < app->count)
+		sim_schedule(sim, sim->now_ns + sim_up_to(sim, 2 * app->interval_ns), SIM_APP, at, NULL);
+	sim_egress(sim, at, id, (__u16)(app->random_len ? prng_below(&sim->random, app->len + 1) : app->len), false);
+}
+
+static inline void sim_tick(struct sim *sim, __u8 at)
+{
+	struct sim_side *side = &sim->side[at];
+	struct effect eff = { 0 };
+	struct env env;
+
+	sim_schedule(sim, sim->now_ns + SIM_TICK_NS, SIM_TICK, at, NULL);
+	sim_queue_send(sim, at);
+	sim_env(sim, &env);
+	if (!side->exists || !conn_tick_is_due(&side->c, env.now_ns))
+		return;
+	conn_tick(&side->c, &env, &eff);
+	sim_effect(sim, at, &eff);
+}
+
+static inline void sim_init(struct sim *sim, __u64 seed)
+{
+	static const struct conn_settings defaults = CONN_SETTINGS_DEFAULT;
+
+	memset(sim, 0, offsetof(struct sim, heap));
+	sim->random = seed;
+	sim->now_ns = 1000 * NSEC_PER_SEC;
+	sim->opt.settings[0] = sim->opt.settings[1] = defaults;
+	sim->side[0].last_received = sim->side[1].last_received = -1;
+}
+
+/* A host restarts: its connection is gone, and what waited there. */
+static inline void sim_forget(struct sim *sim, __u8 at)
+{
+	sim_queue_restart(sim, at, 0);
+	sim->side[at].exists = false;
+	sim->side[at].ack_known = false;
+	sim->side[at].edge_known = false;
+}
+
+/* Runs until `end_ns` from now. */
+static inline void sim_run(struct sim *sim, __u64 end_ns)
+{
+	struct sim_event event;
+
+	if (!sim->event_count) {
+		for (__u8 at = 0; at < 2; at++) {
+			sim_schedule(sim, sim->now_ns + sim_up_to(sim, SIM_TICK_NS), SIM_TICK, at, NULL);
+			if (sim->side[at].app.count)
+				sim_schedule(sim, sim->now_ns + sim->side[at].app.start_ns, SIM_APP, at, NULL);
+		}
+	}
+	end_ns += sim->now_ns;
+	while (!sim->failure[0] && sim->heap[0].at <= end_ns) {
+		sim_pop(sim, &event);
+		sim->now_ns = event.at;
+		if (event.type == SIM_ARRIVES)
+			sim_arrives(sim, event.side, &event.packet);
+		else if (event.type == SIM_DAEMON)
+			sim_daemon(sim, event.side, &event.eff);
+		else if (event.type == SIM_HELD)
+			sim_queue_add(sim, event.side, &event.frame);
+		else if (event.type == SIM_APP)
+			sim_app_sends(sim, event.side);
+		else
+			sim_tick(sim, event.side);
+	}
+	sim->now_ns = end_ns;
+}
+
+#endif
