@@ -112,7 +112,7 @@ struct mimic_shared {
 	__u32 mtu;		/* of the interface, L3 bytes */
 	__u32 staging_ifindex;	/* 0: there is none */
 	__u32 held_frame_bytes; /* memory that waiting frames take in the daemon */
-	__u32 pad;
+	__u32 xdp_native;	/* the XDP program is attached in native mode */
 	__u8 local_ports[65536 / 8];  /* bit per port (host order) that a local= filter names */
 	__u8 remote_ports[65536 / 8]; /* and a remote= filter */
 };

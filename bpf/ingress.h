@@ -196,10 +196,28 @@ static __always_inline bool ingress_write(struct xdp_md *ctx, const struct work 
 	return true;
 }
 
+/*
+ * Cuts off what the segment had more, for GRO's sake, which merges no padded frames. Elsewhere it stays as padding, and
+ * the IP stack trims it by the length in the header (ip_rcv_core(), ip6_rcv_core()), since the kernel's own
+ * bookkeeping after a shrink is wrong in two cases (6.18 and before):
+ * - generic XDP sets skb->tail too far by the length of the L2 header (bpf_prog_run_generic_xdp()); a tunnel's inner
+ *   TCP then received stale bytes in the middle of its stream when it merged segments;
+ * - with fragments veth_xdp_rcv_skb() corrects skb->data_len but not skb->len.
+ */
+static __always_inline int ingress_trim(struct xdp_md *ctx, const struct work *w)
+{
+	__u32 frame_len = w->pkt.l4_off + (__u32)UDP_HEADER_LEN + w->plan.payload_len;
+	__u32 buff_len = (__u32)bpf_xdp_get_buff_len(ctx);
+
+	if (!*(const volatile __u32 *)&shared.xdp_native)
+		return 0;
+	if (buff_len != (__u32)((__u64)xdp_end(ctx) - (__u64)xdp_data(ctx)))
+		return 0;
+	return (int)bpf_xdp_adjust_tail(ctx, (int)(frame_len - buff_len));
+}
+
 static __always_inline int ingress_restore(struct xdp_md *ctx, struct work *w)
 {
-	__u32 frame_len;
-
 	w->partial = transform_is_partial(&w->key.remote, &w->key.local, PROTO_TCP, w->pkt.l4_len, w->tcp.check);
 	w->extra_sum = 0;
 	if (w->options_len && ingress_cut_options(ctx, w))
@@ -218,8 +236,7 @@ static __always_inline int ingress_restore(struct xdp_md *ctx, struct work *w)
 	if (w->partial && ingress_complete_checksum(ctx, w))
 		return -1;
 	stage_end();
-	frame_len = w->pkt.l4_off + (__u32)UDP_HEADER_LEN + w->plan.payload_len;
-	return (int)bpf_xdp_adjust_tail(ctx, (int)(frame_len - (__u32)bpf_xdp_get_buff_len(ctx)));
+	return ingress_trim(ctx, w);
 }
 
 /* The connection decides. */

@@ -146,6 +146,7 @@ static int run_attach(struct run *run)
 
 	if (err)
 		return err;
+	run->datapath.shared->xdp_native = run->attachment.xdp_mode == XDP_MODE_NATIVE;
 	err = attach_tc(&run->attachment, run->netif.ifindex, run->datapath.repair_fd, run->datapath.egress_fd);
 	for (size_t i = 0; !err && i < run->filters.count; i++) {
 		const struct filter *filter = &run->filters.items[i];

@@ -50,6 +50,7 @@ enum {
 	MAX_FRAME = 262144,
 	MAX_EXT_HEADERS = 12,
 	CONN_SLOTS = 65536, /* a power of two; at most half of it is used */
+	MAX_HOLES = 32, /* the latest of one direction */
 	BLOCK_SIZE = 1 << 20,
 	BLOCKS = 64, /* tried first; halved while memory does not suffice */
 	BLOCK_RETIRE_MS = 10,
@@ -63,7 +64,7 @@ enum { F_FIN = 1, F_SYN = 2, F_RST = 4, F_PSH = 8, F_ACK = 16, F_URG = 32 };
 /* The summary. X(name, what a value above 0 means for the exit status) */
 #define COUNTERS(X) \
 	X(packets, 0) X(tcp, 0) X(udp, 0) X(bad_ip_csum, 1) X(bad_tcp_csum, 1) X(bad_udp_csum, 1) \
-	X(partial_csum, 0) X(bad_partial, 1) X(odd_partial_udp, 0) X(udp_nocsum, 0) X(bad_len, 1) \
+	X(partial_csum, 0) X(bad_partial, 1) X(odd_partial_udp, 0) X(udp_nocsum, 0) X(bad_len, 1) X(padded, 0) \
 	X(bad_urg, 1) X(bad_opts, 1) X(truncated, 0) X(fragments, 0) X(superpackets, 0) \
 	X(syn, 0) X(synack, 0) X(syn_retrans, 0) X(rst, 0) X(fin, 0) X(data, 0) X(data_bytes, 0) \
 	X(pure_ack, 0) X(probes, 0) X(keepalives, 0) X(psh, 0) X(empty_data, 0) \
@@ -136,8 +137,8 @@ struct half {
 	bool has_seq, has_ack, has_edge, has_isn;
 	uint32_t isn, next, last_ack, edge;
 	int wscale; /* -1: no SYN seen */
-	bool has_hole; /* one byte is missing at hole: a probe may still fill it */
-	uint32_t hole;
+	unsigned int n_holes; /* where one byte is missing: probes may still fill them */
+	uint32_t hole[MAX_HOLES];
 };
 
 enum { HS_NONE, HS_SYN, HS_SYNACK, HS_DONE };
@@ -398,6 +399,26 @@ static void track_window(struct conn *c, int from, const struct packet *p)
 	}
 }
 
+/* Whether a byte at seq was missing; it is not any more. */
+static bool fill_hole(struct half *h, uint32_t seq)
+{
+	for (unsigned int i = 0; i < h->n_holes; i++) {
+		if (h->hole[i] != seq)
+			continue;
+		h->n_holes--;
+		memmove(h->hole + i, h->hole + i + 1, (h->n_holes - i) * sizeof(h->hole[0]));
+		return true;
+	}
+	return false;
+}
+
+static void note_hole(struct half *h, uint32_t seq)
+{
+	if (h->n_holes == MAX_HOLES)
+		memmove(h->hole, h->hole + 1, --h->n_holes * sizeof(h->hole[0]));
+	h->hole[h->n_holes++] = seq;
+}
+
 static void track_data(struct half *h, const struct half *peer, const struct packet *p)
 {
 	uint32_t end = p->seq + (uint32_t)p->payload;
@@ -406,14 +427,13 @@ static void track_data(struct half *h, const struct half *peer, const struct pac
 		n.beyond_window++;
 	if (!h->has_seq) {
 		h->has_seq = true;
-	} else if (h->has_hole && p->payload == 1 && p->seq == h->hole) {
-		h->has_hole = false;
+	} else if (p->payload == 1 && fill_hole(h, p->seq)) {
 		n.seq_gaps--;
 		n.late_probes++;
 	} else if (before(h->next, p->seq)) {
 		n.seq_gaps++;
-		h->has_hole = p->seq - h->next == 1;
-		h->hole = h->next;
+		if (p->seq - h->next == 1)
+			note_hole(h, h->next);
 	} else if (before(p->seq, h->next) && p->payload > 1) {
 		n.seq_overlaps++;
 	}
@@ -628,9 +648,11 @@ static void check_l4(struct packet *p, size_t captured)
 /* wire: what was on the wire from the IP header on. */
 static void check_ip_len(const struct packet *p, size_t wire, size_t link_hdr)
 {
-	/* Ethernet pads short frames; anything else behind the IP packet is an error. */
-	if (p->ip_len > wire || (p->ip_len < wire && wire + link_hdr > MIN_ETH_FRAME + 8))
+	/* Ethernet pads short frames; anything else behind the IP packet is allowed, but seldom meant. */
+	if (p->ip_len > wire)
 		n.bad_len++;
+	else if (p->ip_len < wire && wire + link_hdr > MIN_ETH_FRAME + 8)
+		n.padded++;
 }
 
 static void check_ipv4(struct packet *p, const uint8_t *d, size_t len, size_t wire,

@@ -15,7 +15,7 @@
 struct buffer_segment {
 	__u32 seq, ack;
 	__u16 window;
-	__u8 padding;	/* setting: a number of bytes or PADDING_RANDOM */
+	__u8 padding;			 /* setting: a number of bytes or PADDING_RANDOM */
 	__u8 padding_bytes[PADDING_MAX]; /* to take where they need not be zero */
 };
 
@@ -57,7 +57,8 @@ static inline __u32 buffer_piece_sum(const __u8 *piece, size_t len)
 }
 
 /* The IP header, when the packet grows by `growth` (or shrinks) and its protocol changes. */
-static inline void buffer_write_ip(__u8 *frame, const struct packet *pkt, __u8 from, __u8 to, int growth)
+static inline void buffer_write_ip(__u8 *frame, const struct packet *pkt, __u8 from, __u8 to,
+				   int growth)
 {
 	__u8 *ip = frame + pkt->l3_off, *len = ip + (pkt->ipv6 ? 4 : 2);
 	__be16 before, after;
@@ -70,7 +71,8 @@ static inline void buffer_write_ip(__u8 *frame, const struct packet *pkt, __u8 f
 	if (pkt->ipv6)
 		return;
 	memcpy(&check, ip + 10, sizeof(check));
-	check = csum_replace(check, csum_add(before, host_to_be16(from)), csum_add(after, host_to_be16(to)));
+	check = csum_replace(check, csum_add(before, host_to_be16(from)),
+			     csum_add(after, host_to_be16(to)));
 	memcpy(ip + 10, &check, sizeof(check));
 }
 
@@ -78,7 +80,8 @@ static inline void buffer_write_ip(__u8 *frame, const struct packet *pkt, __u8 f
  * The frame becomes a segment; it has room for 12 + padding bytes more. Returns the new length, or 0: not a whole
  * UDP datagram. What lies behind the IP packet is cut off.
  */
-static inline size_t buffer_to_tcp(__u8 *frame, size_t len, bool ethernet, const struct buffer_segment *seg)
+static inline size_t buffer_to_tcp(__u8 *frame, size_t len, bool ethernet,
+				   const struct buffer_segment *seg)
 {
 	__u8 piece[TRANSFORM_PIECE_MAX], padding[PADDING_MAX] = { 0 }, *l4;
 	struct transform_plan plan;
@@ -96,7 +99,8 @@ static inline size_t buffer_to_tcp(__u8 *frame, size_t len, bool ethernet, const
 	if (be16_to_host(udp.len) != pkt.l4_len || (size_t)pkt.l4_off + pkt.l4_len > len)
 		return 0;
 	payload_len = pkt.l4_len - UDP_HEADER_LEN;
-	transform_plan_make(&plan, payload_len, transform_padding(seg->padding, seg->seq, seg->ack));
+	transform_plan_make(&plan, payload_len,
+			    transform_padding(seg->padding, seg->seq, seg->ack));
 	tcp_header_make(&tcp, udp.src_port, udp.dst_port, seg->seq, seg->ack,
 			payload_len <= 1 ? TCP_ACK | TCP_PSH : TCP_ACK, seg->window);
 	memcpy(piece, l4 + UDP_HEADER_LEN, plan.piece_len);
@@ -130,7 +134,8 @@ static inline void buffer_remove_options(__u8 *l4, size_t l4_len, struct tcp_hea
 	now = csum_add(now, host_to_be16((__u16)(data_off << 8)));
 	tcp->check = csum_replace(tcp->check, gone, now);
 	tcp->data_off = data_off;
-	memmove(l4 + TCP_HEADER_LEN, l4 + TCP_HEADER_LEN + options_len, l4_len - TCP_HEADER_LEN - options_len);
+	memmove(l4 + TCP_HEADER_LEN, l4 + TCP_HEADER_LEN + options_len,
+		l4_len - TCP_HEADER_LEN - options_len);
 }
 
 /* The reverse. padding: setting. Returns the new length, or 0: nothing that can be restored. */
@@ -166,7 +171,8 @@ static inline size_t buffer_to_udp(__u8 *frame, size_t len, bool ethernet, __u8 
 					buffer_piece_sum(l4 + TCP_HEADER_LEN, plan.padding));
 	memcpy(l4, &udp, sizeof(udp));
 	memcpy(l4 + UDP_HEADER_LEN, piece, plan.piece_len);
-	buffer_write_ip(frame, &pkt, IPPROTO_TCP, IPPROTO_UDP, UDP_HEADER_LEN + plan.payload_len - pkt.l4_len);
+	buffer_write_ip(frame, &pkt, IPPROTO_TCP, IPPROTO_UDP,
+			UDP_HEADER_LEN + plan.payload_len - pkt.l4_len);
 	return (size_t)pkt.l4_off + UDP_HEADER_LEN + plan.payload_len;
 }
 

@@ -105,7 +105,8 @@ static inline void drv_in_syn(struct driver *d, __u8 flags, __u32 seq, __u32 ack
 }
 
 /* Anything else of the peer: numbers relative to what we expect and what is our next. */
-static inline void drv_in_ack(struct driver *d, __u8 flags, __s32 seq, __u16 payload_len, __u16 window)
+static inline void drv_in_ack(struct driver *d, __u8 flags, __s32 seq, __u16 payload_len,
+			      __u16 window)
 {
 	struct segment seg = {
 		.seq = d->expected + (__u32)seq,
@@ -128,7 +129,10 @@ static inline void drv_in_data(struct driver *d, __u16 payload_len)
 static inline void drv_establish_initiator(struct driver *d, __u16 syn_ack_window, __u8 wscale)
 {
 	struct segment seg = {
-		.seq = PEER_ISN, .window = syn_ack_window, .flags = TCP_SYN | TCP_ACK, .options_ok = true,
+		.seq = PEER_ISN,
+		.window = syn_ack_window,
+		.flags = TCP_SYN | TCP_ACK,
+		.options_ok = true,
 		.options = { .mss = 1460, .wscale = wscale },
 	};
 
@@ -159,7 +163,8 @@ static inline void drv_drain(struct driver *d, __u32 payload_len)
 }
 
 /* Into a state by the shortest way; ESTABLISHED with full windows at both ends and nothing waiting. */
-static inline void drv_goto(struct driver *d, enum driver_state state, const struct conn_settings *settings)
+static inline void drv_goto(struct driver *d, enum driver_state state,
+			    const struct conn_settings *settings)
 {
 	drv_init(d, settings);
 	d->expected = PEER_ISN + 1U;

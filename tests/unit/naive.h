@@ -51,10 +51,11 @@ static inline uint16_t naive_fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
-static inline uint64_t naive_pseudo(const uint8_t *src, const uint8_t *dst, size_t addr_len, uint8_t proto,
-				    size_t l4_len)
+static inline uint64_t naive_pseudo(const uint8_t *src, const uint8_t *dst, size_t addr_len,
+				    uint8_t proto, size_t l4_len)
 {
-	return naive_sum(src, addr_len) + naive_sum(dst, addr_len) + proto + (l4_len >> 16) + (l4_len & 0xffff);
+	return naive_sum(src, addr_len) + naive_sum(dst, addr_len) + proto + (l4_len >> 16) +
+	       (l4_len & 0xffff);
 }
 
 /* With the right checksum in its place, everything adds up to ones. */

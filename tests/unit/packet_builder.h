@@ -29,7 +29,7 @@ enum frame_check {
 /* An IPv6 extension header. */
 struct frame_ext {
 	uint8_t type;
-	uint8_t len;	   /* as on the wire: units of 8 bytes behind the first; 0 in fragment headers */
+	uint8_t len; /* as on the wire: units of 8 bytes behind the first; 0 in fragment headers */
 	uint16_t frag_off; /* as on the wire, of fragment headers: offset << 3 | more */
 };
 
@@ -44,20 +44,20 @@ struct frame_tcp {
 /* All zero: IPv4 without L2 header, no options, protocol to be filled in. */
 struct frame_spec {
 	bool ethernet;
-	uint8_t vlans;	    /* tags, 0..2 and more */
+	uint8_t vlans; /* tags, 0..2 and more */
 	bool ipv6;
 	uint8_t ip_options; /* IPv4: 32-bit words of options, 0..10 */
 	uint16_t frag_off;  /* IPv4: flags and offset as on the wire */
 	uint8_t ext_count;
 	struct frame_ext ext[FRAME_EXT_MAX];
-	uint8_t proto;	    /* IPPROTO_UDP, IPPROTO_TCP; of anything else there is the payload only */
+	uint8_t proto; /* IPPROTO_UDP, IPPROTO_TCP; of anything else there is the payload only */
 	uint8_t src[16], dst[16]; /* the first 4 bytes for IPv4 */
 	uint16_t src_port, dst_port;
 	struct frame_tcp tcp;
 	enum frame_check check;
 	const uint8_t *payload;
 	size_t payload_len;
-	size_t trailer;	    /* bytes behind the IP packet, as drivers pad short frames */
+	size_t trailer; /* bytes behind the IP packet, as drivers pad short frames */
 };
 
 struct frame {
@@ -67,7 +67,8 @@ struct frame {
 };
 
 /* Two hosts and a port at each. */
-static inline void frame_spec_init(struct frame_spec *spec, bool ipv6, const uint8_t *payload, size_t payload_len)
+static inline void frame_spec_init(struct frame_spec *spec, bool ipv6, const uint8_t *payload,
+				   size_t payload_len)
 {
 	static const uint8_t ipv4[2][4] = { { 192, 0, 2, 1 }, { 198, 51, 100, 2 } };
 	static const uint8_t ipv6_prefix[4] = { 0x20, 0x01, 0x0d, 0xb8 };
@@ -159,11 +160,13 @@ static inline size_t frame_build_ipv6(struct frame *frame, const struct frame_sp
 	return off;
 }
 
-static inline void frame_build_l4(struct frame *frame, const struct frame_spec *spec, size_t header_len)
+static inline void frame_build_l4(struct frame *frame, const struct frame_spec *spec,
+				  size_t header_len)
 {
 	uint8_t *l4 = frame->bytes + frame->l4_off;
 	uint8_t *check = l4 + (spec->proto == IPPROTO_TCP ? 16 : 6);
-	uint64_t pseudo = naive_pseudo(spec->src, spec->dst, spec->ipv6 ? 16 : 4, spec->proto, frame->l4_len);
+	uint64_t pseudo =
+		naive_pseudo(spec->src, spec->dst, spec->ipv6 ? 16 : 4, spec->proto, frame->l4_len);
 	uint16_t value = 0;
 
 	memset(l4, 0, header_len);
@@ -202,8 +205,8 @@ static inline void frame_build(struct frame *frame, const struct frame_spec *spe
 		header_len = 20 + spec->tcp.options_len;
 	frame->l3_off = frame_build_l2(frame->bytes, spec);
 	frame->l4_len = header_len + spec->payload_len;
-	frame->l4_off = frame->l3_off +
-			(spec->ipv6 ? frame_build_ipv6(frame, spec) : frame_build_ipv4(frame, spec));
+	frame->l4_off = frame->l3_off + (spec->ipv6 ? frame_build_ipv6(frame, spec) :
+						      frame_build_ipv4(frame, spec));
 	frame->len = frame->l4_off + frame->l4_len + spec->trailer;
 	if (frame->len > FRAME_MAX)
 		abort();

@@ -67,7 +67,14 @@ struct sim_event {
 	};
 };
 
-enum sim_fate { SIM_UNSENT, SIM_UNDERWAY, SIM_DELIVERED, SIM_DROPPED, SIM_FLUSHED, SIM_LOST_ON_LINK };
+enum sim_fate {
+	SIM_UNSENT,
+	SIM_UNDERWAY,
+	SIM_DELIVERED,
+	SIM_DROPPED,
+	SIM_FLUSHED,
+	SIM_LOST_ON_LINK
+};
 
 /* A burst of datagrams: `count` of them from `start` on. */
 struct sim_app {
@@ -82,7 +89,7 @@ struct sim_side {
 	struct sim_app app;
 	__u32 next_id;
 	__u8 fate[SIM_DATAGRAMS_MAX];
-	__u8 copies[SIM_DATAGRAMS_MAX]; /* put on the link */
+	__u8 copies[SIM_DATAGRAMS_MAX];	  /* put on the link */
 	__u8 received[SIM_DATAGRAMS_MAX]; /* of the other side's */
 	__s64 last_received;
 	__u32 out_of_order;
@@ -111,7 +118,8 @@ struct sim {
 	struct sim_event heap[SIM_EVENTS_MAX];
 };
 
-static inline void __attribute__((format(printf, 2, 3))) sim_fail(struct sim *sim, const char *format, ...)
+static inline void __attribute__((format(printf, 2, 3)))
+sim_fail(struct sim *sim, const char *format, ...)
 {
 	va_list args;
 
@@ -122,8 +130,8 @@ static inline void __attribute__((format(printf, 2, 3))) sim_fail(struct sim *si
 	va_end(args);
 }
 
-static inline void __attribute__((format(printf, 3, 4))) sim_trace(const struct sim *sim, __u8 at, const char *format,
-								       ...)
+static inline void __attribute__((format(printf, 3, 4)))
+sim_trace(const struct sim *sim, __u8 at, const char *format, ...)
 {
 	va_list args;
 
@@ -132,19 +140,22 @@ static inline void __attribute__((format(printf, 3, 4))) sim_trace(const struct 
 	va_start(args, format);
 	printf("%12.6f %c ", (double)(sim->now_ns - 1000 * NSEC_PER_SEC) / 1e9, 'A' + at);
 	vprintf(format, args);
-	printf(" (state %u, held %u, snd %#x, rcv %#x, window %u)\n", sim->side[at].c.state, sim->side[at].c.held,
-	       sim->side[at].c.snd_nxt, sim->side[at].c.rcv_nxt, sim->side[at].c.snd_wnd);
+	printf(" (state %u, held %u, snd %#x, rcv %#x, window %u)\n", sim->side[at].c.state,
+	       sim->side[at].c.held, sim->side[at].c.snd_nxt, sim->side[at].c.rcv_nxt,
+	       sim->side[at].c.snd_wnd);
 	va_end(args);
 }
 
-static inline void sim_trace_packet(const struct sim *sim, __u8 at, const char *what, const struct sim_packet *packet)
+static inline void sim_trace_packet(const struct sim *sim, __u8 at, const char *what,
+				    const struct sim_packet *packet)
 {
 	const struct segment *seg = &packet->seg;
 
 	sim_trace(sim, at, "%s%s%s%s%s%s %lld: seq %#x ack %#x window %u len %u", what,
 		  seg->flags & TCP_SYN ? " SYN" : "", seg->flags & TCP_RST ? " RST" : "",
 		  seg->flags & TCP_FIN ? " FIN" : "", seg->flags & TCP_ACK ? " ACK" : "",
-		  seg->flags & TCP_PSH ? " PSH" : "", packet->id, seg->seq, seg->ack, seg->window, seg->payload_len);
+		  seg->flags & TCP_PSH ? " PSH" : "", packet->id, seg->seq, seg->ack, seg->window,
+		  seg->payload_len);
 }
 
 static inline bool sim_chance(struct sim *sim, __u32 permille)
@@ -188,7 +199,8 @@ static inline void sim_pop(struct sim *sim, struct sim_event *event)
 
 	*event = sim->heap[0];
 	while ((child = 2 * i + 1) < sim->event_count) {
-		if (child + 1 < sim->event_count && sim_before(&sim->heap[child + 1], &sim->heap[child]))
+		if (child + 1 < sim->event_count &&
+		    sim_before(&sim->heap[child + 1], &sim->heap[child]))
 			child++;
 		if (sim_before(last, &sim->heap[child]))
 			break;
@@ -230,7 +242,8 @@ static inline void sim_link(struct sim *sim, __u8 from, const struct sim_packet 
 {
 	struct sim_side *side = &sim->side[from];
 	bool data = packet->id >= 0;
-	bool outage = from == 0 && sim->now_ns >= sim->opt.outage_ns[0] && sim->now_ns < sim->opt.outage_ns[1];
+	bool outage = from == 0 && sim->now_ns >= sim->opt.outage_ns[0] &&
+		      sim->now_ns < sim->opt.outage_ns[1];
 
 	sim_trace_packet(sim, from, "sends", packet);
 	if (outage || sim_chance(sim, data ? sim->opt.loss_data : sim->opt.loss_control)) {
@@ -248,11 +261,16 @@ static inline void sim_link(struct sim *sim, __u8 from, const struct sim_packet 
 		side->copies[packet->id]++;
 }
 
-static inline void sim_send_reply(struct sim *sim, __u8 from, const struct reply *reply, __u8 wscale)
+static inline void sim_send_reply(struct sim *sim, __u8 from, const struct reply *reply,
+				  __u8 wscale)
 {
 	struct sim_packet packet = {
-		.seg = { .seq = reply->seq, .ack = reply->ack, .window = reply->window, .flags = reply->flags,
-			 .payload_len = reply->payload_len, .options_ok = true,
+		.seg = { .seq = reply->seq,
+			 .ack = reply->ack,
+			 .window = reply->window,
+			 .flags = reply->flags,
+			 .payload_len = reply->payload_len,
+			 .options_ok = true,
 			 .options = { .mss = 1460, .wscale = wscale } },
 		.id = -1,
 	};
@@ -276,7 +294,8 @@ static inline void sim_announce(struct sim *sim, __u8 at, __u32 ack)
 	struct sim_side *side = &sim->side[at];
 
 	if (side->ack_known && seq_diff(ack, side->ack) < 0)
-		sim_fail(sim, "%c: announced ack goes back from %#x to %#x", 'A' + at, side->ack, ack);
+		sim_fail(sim, "%c: announced ack goes back from %#x to %#x", 'A' + at, side->ack,
+			 ack);
 	side->ack = ack;
 	side->ack_known = true;
 }
@@ -287,8 +306,10 @@ static inline void sim_effect(struct sim *sim, __u8 at, const struct effect *eff
 	struct sim_event event = { .eff = *eff };
 
 	if (eff->notify || eff->reason > REASON_TX_STAGED)
-		sim_trace(sim, at, "notify %#x limit %u reason %u", eff->notify, eff->release_limit, eff->reason);
-	if (side->c.state != CONN_ESTABLISHED && side->c.state != CONN_SYN_RECEIVED)
+		sim_trace(sim, at, "notify %#x limit %u reason %u", eff->notify, eff->release_limit,
+			  eff->reason);
+	/* Half open, another SYN may begin another row of numbers. */
+	if (side->c.state != CONN_ESTABLISHED)
 		side->ack_known = false;
 	if (eff->notify & NOTIFY_LOST || side->c.state == CONN_SYN_SENT)
 		side->edge_known = false;
@@ -312,12 +333,16 @@ static inline void sim_effect(struct sim *sim, __u8 at, const struct effect *eff
 		side->exists = false;
 }
 
-static inline void sim_send_data(struct sim *sim, __u8 at, __u32 id, __u16 len, const struct effect *eff)
+static inline void sim_send_data(struct sim *sim, __u8 at, __u32 id, __u16 len,
+				 const struct effect *eff)
 {
 	struct sim_side *side = &sim->side[at];
 	struct sim_packet packet = {
-		.seg = { .seq = eff->seq, .ack = eff->ack, .window = eff->window,
-			 .flags = len <= 1 ? TCP_ACK | TCP_PSH : TCP_ACK, .payload_len = (__u16)(len + eff->padding) },
+		.seg = { .seq = eff->seq,
+			 .ack = eff->ack,
+			 .window = eff->window,
+			 .flags = len <= 1 ? TCP_ACK | TCP_PSH : TCP_ACK,
+			 .payload_len = (__u16)(len + eff->padding) },
 		.id = id,
 		.len = len,
 		.padding = eff->padding,
@@ -325,8 +350,9 @@ static inline void sim_send_data(struct sim *sim, __u8 at, __u32 id, __u16 len, 
 
 	sim_announce(sim, at, eff->ack);
 	if (side->edge_known && seq_diff(eff->seq + len + eff->padding, side->edge) > 0)
-		sim_fail(sim, "%c: datagram %u ends %d bytes behind the window that the peer announced", 'A' + at, id,
-			 seq_diff(eff->seq + len + eff->padding, side->edge));
+		sim_fail(sim,
+			 "%c: datagram %u ends %d bytes behind the window that the peer announced",
+			 'A' + at, id, seq_diff(eff->seq + len + eff->padding, side->edge));
 	sim_link(sim, at, &packet);
 }
 
@@ -352,11 +378,15 @@ static inline void sim_egress(struct sim *sim, __u8 at, __u32 id, __u16 len, boo
 		eff.reason = REASON_DROP_HOLD_FAILED;
 		eff.verdict = VERDICT_DROP;
 	} else if (eff.verdict == VERDICT_HOLD) {
-		event.frame = (struct sim_frame){ .number = eff.held_number, .offset = eff.held_offset,
-						  .epoch = eff.epoch, .id = id, .len = len,
+		event.frame = (struct sim_frame){ .number = eff.held_number,
+						  .offset = eff.held_offset,
+						  .epoch = eff.epoch,
+						  .id = id,
+						  .len = len,
 						  .first = eff.held_first };
 		/* one buffer for each CPU: they overtake each other */
-		sim_schedule(sim, sim->now_ns + sim_up_to(sim, sim->opt.daemon_ns / 4), SIM_HELD, at, &event);
+		sim_schedule(sim, sim->now_ns + sim_up_to(sim, sim->opt.daemon_ns / 4), SIM_HELD,
+			     at, &event);
 	}
 	if (eff.verdict == VERDICT_DROP) {
 		side->fate[id] = SIM_DROPPED;
@@ -460,7 +490,8 @@ static inline void sim_daemon(struct sim *sim, __u8 at, const struct effect *eff
 
 /* ---- a segment arrives ---- */
 
-static inline void sim_deliver(struct sim *sim, __u8 at, const struct sim_packet *packet, const struct effect *eff)
+static inline void sim_deliver(struct sim *sim, __u8 at, const struct sim_packet *packet,
+			       const struct effect *eff)
 {
 	struct sim_side *side = &sim->side[at], *peer = &sim->side[!at];
 
@@ -469,8 +500,8 @@ static inline void sim_deliver(struct sim *sim, __u8 at, const struct sim_packet
 		return;
 	}
 	if (eff->padding != packet->padding)
-		sim_fail(sim, "%c: datagram %lld restored with padding %u instead of %u", 'A' + at, packet->id,
-			 eff->padding, packet->padding);
+		sim_fail(sim, "%c: datagram %lld restored with padding %u instead of %u", 'A' + at,
+			 packet->id, eff->padding, packet->padding);
 	if (++side->received[packet->id] > peer->copies[packet->id])
 		sim_fail(sim, "%c: datagram %lld came once too often", 'A' + at, packet->id);
 	if (packet->id < side->last_received)
@@ -507,6 +538,9 @@ static inline void sim_arrives(struct sim *sim, __u8 at, const struct sim_packet
 	sim_env(sim, &env);
 	if (!side->exists) {
 		if (!conn_unknown(&packet->seg, &eff)) {
+			sim_trace_packet(sim, at, "does not know", packet);
+			if (packet->id >= 0)
+				sim->side[!at].fate[packet->id] = SIM_DROPPED;
 			sim_effect(sim, at, &eff);
 			return;
 		}
@@ -533,8 +567,11 @@ static inline void sim_app_sends(struct sim *sim, __u8 at)
 	__u32 id = side->next_id++;
 
 	if (side->next_id < app->count)
-		sim_schedule(sim, sim->now_ns + sim_up_to(sim, 2 * app->interval_ns), SIM_APP, at, NULL);
-	sim_egress(sim, at, id, (__u16)(app->random_len ? prng_below(&sim->random, app->len + 1) : app->len), false);
+		sim_schedule(sim, sim->now_ns + sim_up_to(sim, 2 * app->interval_ns), SIM_APP, at,
+			     NULL);
+	sim_egress(sim, at, id,
+		   (__u16)(app->random_len ? prng_below(&sim->random, app->len + 1) : app->len),
+		   false);
 }
 
 static inline void sim_tick(struct sim *sim, __u8 at)
@@ -579,9 +616,11 @@ static inline void sim_run(struct sim *sim, __u64 end_ns)
 
 	if (!sim->event_count) {
 		for (__u8 at = 0; at < 2; at++) {
-			sim_schedule(sim, sim->now_ns + sim_up_to(sim, SIM_TICK_NS), SIM_TICK, at, NULL);
+			sim_schedule(sim, sim->now_ns + sim_up_to(sim, SIM_TICK_NS), SIM_TICK, at,
+				     NULL);
 			if (sim->side[at].app.count)
-				sim_schedule(sim, sim->now_ns + sim->side[at].app.start_ns, SIM_APP, at, NULL);
+				sim_schedule(sim, sim->now_ns + sim->side[at].app.start_ns, SIM_APP,
+					     at, NULL);
 		}
 	}
 	end_ns += sim->now_ns;

@@ -28,8 +28,9 @@ static __u16 wire16(__u16 value)
 
 START_TEST(test_add_sub_fold)
 {
-	static const __u32 edge[] = { 0, 1, 0xfffe, 0xffff, 0x10000, 0x10001, 0x7fffffff, 0x80000000,
-				      0xfffefffe, 0xfffeffff, 0xffff0000, 0xffff0001, 0xfffffffe, 0xffffffff };
+	static const __u32 edge[] = { 0,	  1,	      0xfffe,	  0xffff,     0x10000,
+				      0x10001,	  0x7fffffff, 0x80000000, 0xfffefffe, 0xfffeffff,
+				      0xffff0000, 0xffff0001, 0xfffffffe, 0xffffffff };
 
 	for (size_t i = 0; i < sizeof(edge) / sizeof(*edge); i++) {
 		expect_eq(csum_fold(edge[i]), naive_fold(edge[i]));
@@ -90,7 +91,8 @@ START_TEST(test_words)
 		prng_fill(&state, bytes, len);
 		memset(words, 0, sizeof(words));
 		memcpy(words, bytes, len);
-		expect_eq(csum_fold(csum_words(words, 7)), wire16(naive_fold(naive_sum(bytes, len))));
+		expect_eq(csum_fold(csum_words(words, 7)),
+			  wire16(naive_fold(naive_sum(bytes, len))));
 	}
 	memset(words, 0xff, sizeof(words));
 	expect_eq(csum_fold(csum_words(words, 7)), 0xffff);
@@ -98,14 +100,14 @@ START_TEST(test_words)
 }
 END_TEST
 
-static void check_pseudo(const struct addr *src, const struct addr *dst, const __u8 *src_bytes, const __u8 *dst_bytes,
-			 size_t addr_len, uint64_t *state)
+static void check_pseudo(const struct addr *src, const struct addr *dst, const __u8 *src_bytes,
+			 const __u8 *dst_bytes, size_t addr_len, uint64_t *state)
 {
 	__u16 l4_len = (__u16)prng_next(state);
 	__u8 proto = (__u8)prng_next(state);
 
 	expect_eq(csum_fold(csum_pseudo(src, dst, proto, l4_len)),
-			  wire16(naive_fold(naive_pseudo(src_bytes, dst_bytes, addr_len, proto, l4_len))));
+		  wire16(naive_fold(naive_pseudo(src_bytes, dst_bytes, addr_len, proto, l4_len))));
 }
 
 START_TEST(test_pseudo)
@@ -153,7 +155,7 @@ START_TEST(test_replace)
 			continue;
 		memcpy(&check, header + 10, 2);
 		memcpy(&from, header + at, 2);
-		to = i % 5 ? (__u16)prng_next(&state) : (__u16)-(i % 2);
+		to = i % 5 ? (__u16)prng_next(&state) : (__u16) - (i % 2);
 		check = csum_replace(check, from, to);
 		memcpy(header + at, &to, 2);
 		memcpy(header + 10, &check, 2);

@@ -9,7 +9,8 @@
 
 static const uint8_t payload[64] = { 0x50, 0x51 };
 
-static enum parse_result parse_first(const struct frame *frame, size_t len, bool ethernet, struct packet *pkt)
+static enum parse_result parse_first(const struct frame *frame, size_t len, bool ethernet,
+				     struct packet *pkt)
 {
 	uint8_t *data = frame_exact(frame->bytes, len, ethernet);
 	enum parse_result result;
@@ -21,7 +22,8 @@ static enum parse_result parse_first(const struct frame *frame, size_t len, bool
 	return result;
 }
 
-static void assert_addresses(const struct frame *frame, const struct frame_spec *spec, const struct packet *pkt)
+static void assert_addresses(const struct frame *frame, const struct frame_spec *spec,
+			     const struct packet *pkt)
 {
 	uint8_t *data = frame_exact(frame->bytes, frame->l4_off, spec->ethernet);
 	struct addr src, dst;
@@ -31,12 +33,14 @@ static void assert_addresses(const struct frame *frame, const struct frame_spec 
 	ck_assert_mem_eq((uint8_t *)&dst + (spec->ipv6 ? 0 : 12), spec->dst, spec->ipv6 ? 16 : 4);
 	expect_eq(addr_is_ipv4(&src), !spec->ipv6);
 	/* One byte short of the fixed IP header. */
-	expect(!parse_addresses(data, data + frame->l3_off + (spec->ipv6 ? 39 : 19), pkt, &src, &dst));
+	expect(!parse_addresses(data, data + frame->l3_off + (spec->ipv6 ? 39 : 19), pkt, &src,
+				&dst));
 	frame_exact_free(data, spec->ethernet);
 }
 
 /* What the builder wrote is what the parser finds. */
-static void assert_found(const struct frame *frame, const struct frame_spec *spec, const struct packet *pkt)
+static void assert_found(const struct frame *frame, const struct frame_spec *spec,
+			 const struct packet *pkt)
 {
 	expect_eq(pkt->l3_off, frame->l3_off);
 	expect_eq(pkt->l4_off, frame->l4_off);
@@ -117,7 +121,9 @@ END_TEST
 
 START_TEST(test_ipv4_fragments)
 {
-	static const uint16_t field[] = { 0, 0x4000, 0x2000, 0x6000, 0x0001, 0x1fff, 0x2010, 0x8000 };
+	static const uint16_t field[] = {
+		0, 0x4000, 0x2000, 0x6000, 0x0001, 0x1fff, 0x2010, 0x8000
+	};
 	static struct frame frame;
 	struct frame_spec spec;
 	struct packet pkt;
@@ -182,7 +188,8 @@ static void check_if_it_fits(const struct frame_spec *spec)
 /* Every chain of up to four headers, and random ones of up to eight. Fragment headers: offset 0. */
 static void set_chain(struct frame_spec *spec, unsigned int count, uint32_t code)
 {
-	static const uint8_t type[4] = { IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS, IPPROTO_FRAGMENT };
+	static const uint8_t type[4] = { IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS,
+					 IPPROTO_FRAGMENT };
 
 	spec->ext_count = (uint8_t)count;
 	for (unsigned int i = 0; i < count; i++, code /= 12) {
@@ -210,7 +217,8 @@ START_TEST(test_ipv6_chains)
 	}
 	for (int i = 0; i < 3000; i++) {
 		set_chain(&spec, 4 + prng_below(&state, 5), (uint32_t)prng_next(&state));
-		spec.ext[3].len = spec.ext[3].type == IPPROTO_FRAGMENT ? 0 : (uint8_t)prng_below(&state, 30);
+		spec.ext[3].len =
+			spec.ext[3].type == IPPROTO_FRAGMENT ? 0 : (uint8_t)prng_below(&state, 30);
 		spec.ethernet = i % 4;
 		spec.vlans = i % 4 ? i % 4 - 1 : 0;
 		check_if_it_fits(&spec);
@@ -227,11 +235,14 @@ START_TEST(test_ipv6_fragments)
 	frame_spec_init(&spec, true, payload, 32);
 	spec.ext_count = 2;
 	for (unsigned int at = 0; at < 2; at++) {
-		for (uint32_t frag_off = 0; frag_off <= 0xffff; frag_off += frag_off < 32 ? 1 : 173) {
-			spec.ext[at] = (struct frame_ext){ IPPROTO_FRAGMENT, 0, (uint16_t)frag_off };
+		for (uint32_t frag_off = 0; frag_off <= 0xffff;
+		     frag_off += frag_off < 32 ? 1 : 173) {
+			spec.ext[at] =
+				(struct frame_ext){ IPPROTO_FRAGMENT, 0, (uint16_t)frag_off };
 			spec.ext[!at] = (struct frame_ext){ IPPROTO_DSTOPTS, 1, 0 };
 			frame_build(&frame, &spec);
-			if (at == 0 && frag_off >= 8) { /* what follows is data, not the header that it is called */
+			/* What follows is data then, not the header that it is called. */
+			if (at == 0 && frag_off >= 8) {
 				expect(parse_first(&frame, 14 + 40 + 8, true, &pkt) == PARSE_OTHER);
 				expect(parse_first(&frame, frame.len, true, &pkt) == PARSE_OTHER);
 				continue;
@@ -251,8 +262,8 @@ END_TEST
 
 START_TEST(test_not_ours)
 {
-	static const uint8_t proto[] = { IPPROTO_ICMP, IPPROTO_ESP, IPPROTO_AH, IPPROTO_NONE, IPPROTO_SCTP,
-					 IPPROTO_UDPLITE, 255 };
+	static const uint8_t proto[] = { IPPROTO_ICMP, IPPROTO_ESP,	IPPROTO_AH, IPPROTO_NONE,
+					 IPPROTO_SCTP, IPPROTO_UDPLITE, 255 };
 	struct frame_spec spec;
 
 	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
@@ -279,8 +290,8 @@ static void spoil(bool ipv6, size_t l3_byte, uint8_t value)
 	frame_build(&frame, &spec);
 	expect(parse_first(&frame, frame.len, true, &pkt) == PARSE_OK);
 	frame.bytes[frame.l3_off + l3_byte] = value;
-	ck_assert_msg(parse_first(&frame, frame.len, true, &pkt) == PARSE_OTHER, "ipv6 %d byte %zu = %#x taken",
-		      ipv6, l3_byte, value);
+	ck_assert_msg(parse_first(&frame, frame.len, true, &pkt) == PARSE_OTHER,
+		      "ipv6 %d byte %zu = %#x taken", ipv6, l3_byte, value);
 }
 
 START_TEST(test_malformed)
@@ -343,7 +354,8 @@ static void check_claims(const uint8_t *data, size_t len, const struct packet *p
 {
 	size_t ip_len, l3_off = pkt->l3_off;
 
-	expect(l3_off == 0 ? !ethernet : ethernet && (l3_off == 14 || l3_off == 18 || l3_off == 22));
+	expect(l3_off == 0 ? !ethernet :
+			     ethernet && (l3_off == 14 || l3_off == 18 || l3_off == 22));
 	expect(len >= (pkt->later_fragment ? l3_off + 20U : pkt->l4_off + 4U));
 	expect(pkt->proto_off < pkt->l4_off);
 	expect_eq(data[pkt->proto_off], pkt->proto);
@@ -362,7 +374,8 @@ static void check_claims(const uint8_t *data, size_t len, const struct packet *p
 /* Frames with some bytes changed, cut anywhere, and pure noise: what is claimed is true. */
 START_TEST(test_random)
 {
-	uint64_t state = env_number("TEST_SEED", 7), rounds = env_number("TEST_ROUNDS", 200000), ok = 0;
+	uint64_t state = env_number("TEST_SEED", 7), rounds = env_number("TEST_ROUNDS", 200000),
+		 ok = 0;
 	static struct frame frame;
 	struct frame_spec spec;
 	struct packet pkt;
@@ -382,8 +395,10 @@ START_TEST(test_random)
 		if (i % 16 == 0)
 			prng_fill(&state, frame.bytes, frame.len);
 		for (; changes; changes--)
-			frame.bytes[prng_below(&state, (uint32_t)frame.l4_off)] = (uint8_t)prng_next(&state);
-		len = prng_below(&state, 3) ? frame.len : prng_below(&state, (uint32_t)frame.len + 1);
+			frame.bytes[prng_below(&state, (uint32_t)frame.l4_off)] =
+				(uint8_t)prng_next(&state);
+		len = prng_below(&state, 3) ? frame.len :
+					      prng_below(&state, (uint32_t)frame.len + 1);
 		data = frame_exact(frame.bytes, len, spec.ethernet);
 		if (parse_packet(data, data + len, spec.ethernet, &pkt) == PARSE_OK) {
 			check_claims(data, len, &pkt, spec.ethernet);

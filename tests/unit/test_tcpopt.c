@@ -56,14 +56,15 @@ static void compare(const uint8_t *bytes, unsigned int len)
 	struct tcp_options want, got = { 0 };
 	bool ok = plain_parse(bytes, len, &want);
 
-	if (core_parse(bytes, len, &got) != ok || (ok && (got.mss != want.mss || got.wscale != want.wscale))) {
+	if (core_parse(bytes, len, &got) != ok ||
+	    (ok && (got.mss != want.mss || got.wscale != want.wscale))) {
 		char text[3 * TCPOPT_MAX_LEN + 1] = "";
 
 		for (unsigned int i = 0; i < len; i++)
 			snprintf(text + 3 * i, 4, " %02x", bytes[i]);
 		ck_abort_msg("options%s: %s mss %u scale %u, expected %s mss %u scale %u", text,
-			     ok ? "refused or" : "taken,", got.mss, got.wscale, ok ? "taken" : "refused",
-			     want.mss, want.wscale);
+			     ok ? "refused or" : "taken,", got.mss, got.wscale,
+			     ok ? "taken" : "refused", want.mss, want.wscale);
 	}
 }
 
@@ -86,7 +87,7 @@ static void refused(const char *bytes, unsigned int len)
 }
 
 #define TAKEN(text, mss, wscale) taken(text, sizeof(text) - 1, mss, wscale)
-#define REFUSED(text) refused(text, sizeof(text) - 1)
+#define REFUSED(text)		 refused(text, sizeof(text) - 1)
 
 START_TEST(test_known_lists)
 {
@@ -106,7 +107,8 @@ START_TEST(test_known_lists)
 	/* unknown ones, the longest included */
 	TAKEN("\xfe\x02\x03\x03\x05\xfd\x03\x00", 536, 5);
 	taken("\x22\x25\x03\x03\x01\x03\x03\x01\x02\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-	      "\x03\x03\x09", 40, 536, 9);
+	      "\x03\x03\x09",
+	      40, 536, 9);
 }
 END_TEST
 
@@ -178,9 +180,14 @@ struct piece {
 static unsigned int orders(uint8_t *bytes, unsigned int len, unsigned int used)
 {
 	static const struct piece piece[] = {
-		{ 4, "\x02\x04\x05\x78" }, { 3, "\x03\x03\x0c" }, { 2, "\x04\x02" },
-		{ 10, "\x08\x0a\x02\x04\x03\x03\x00\x00\x01\x01" }, { 1, "\x01" },
-		{ 6, "\xfd\x06\x03\x03\x07\x00" }, { 2, "\x22\x02" }, { 12, "\x1e\x0c\x00\x01\x02\x04" },
+		{ 4, "\x02\x04\x05\x78" },
+		{ 3, "\x03\x03\x0c" },
+		{ 2, "\x04\x02" },
+		{ 10, "\x08\x0a\x02\x04\x03\x03\x00\x00\x01\x01" },
+		{ 1, "\x01" },
+		{ 6, "\xfd\x06\x03\x03\x07\x00" },
+		{ 2, "\x22\x02" },
+		{ 12, "\x1e\x0c\x00\x01\x02\x04" },
 	};
 	struct tcp_options options;
 	unsigned int count = 1;
@@ -236,7 +243,7 @@ START_TEST(test_random)
 
 		prng_fill(&state, bytes, len);
 		for (unsigned int j = 0; i % 4 && j < len; j++)
-			bytes[j] = (uint8_t)(bytes[j] % (i % 4 * 4)); /* small numbers are plausible ones */
+			bytes[j] %= (uint8_t)(i % 4 * 4); /* small numbers are plausible */
 		compare(bytes, len);
 	}
 }

@@ -19,6 +19,7 @@ struct example {
 	const char *hex;
 };
 
+/* clang-format off */
 static const struct example examples[] = {
 	{ false, 0, 0,
 	  "450000281234000040067c65c0000201c6336402"
@@ -111,6 +112,7 @@ static const struct example examples[] = {
 	  "4d4e4f505152535455565758595a5b5c5d5e5f60616263640102030405060708"
 	  "090a0b0c0d0e0f10111213" },
 };
+/* clang-format on */
 
 static const struct buffer_segment example_segment = {
 	.seq = 0xfedcba98,
@@ -161,7 +163,8 @@ END_TEST
 
 static struct frame before, after;
 
-static void assert_segment(const struct frame_spec *spec, size_t len, const struct buffer_segment *seg, __u8 padding)
+static void assert_segment(const struct frame_spec *spec, size_t len,
+			   const struct buffer_segment *seg, __u8 padding)
 {
 	const __u8 *ip = after.bytes + before.l3_off, *l4 = after.bytes + before.l4_off;
 	size_t grown = before.l4_len + 12 + padding;
@@ -169,9 +172,11 @@ static void assert_segment(const struct frame_spec *spec, size_t len, const stru
 	expect_eq(len, before.l4_off + grown);
 	expect_eq(after.bytes[before.proto_off], 6);
 	if (spec->ipv6)
-		expect_eq(naive_get16(ip + 4), naive_get16(before.bytes + before.l3_off + 4) + 12U + padding);
+		expect_eq(naive_get16(ip + 4),
+			  naive_get16(before.bytes + before.l3_off + 4) + 12U + padding);
 	else
-		expect_eq(naive_get16(ip + 2), naive_get16(before.bytes + before.l3_off + 2) + 12U + padding);
+		expect_eq(naive_get16(ip + 2),
+			  naive_get16(before.bytes + before.l3_off + 2) + 12U + padding);
 	expect(spec->ipv6 || naive_ipv4_header_ok(ip));
 	expect(naive_l4_ok(ip, 6, l4, grown));
 	expect_eq(naive_get16(l4), spec->src_port);
@@ -202,7 +207,8 @@ static void assert_restored(const struct frame_spec *spec, size_t len)
 
 static void round_trip(const struct frame_spec *spec, const struct buffer_segment *seg)
 {
-	__u8 padding = seg->padding == PADDING_RANDOM ? (__u8)((__u32)(seg->seq + seg->ack) % 11) : seg->padding;
+	__u8 padding = seg->padding == PADDING_RANDOM ? (__u8)((__u32)(seg->seq + seg->ack) % 11) :
+							seg->padding;
 	size_t len;
 
 	frame_build(&before, spec);
@@ -373,7 +379,8 @@ static void expect_damage_shows(size_t len, __u8 padding)
 	expect_eq(pkt.proto, IPPROTO_UDP);
 	expect_eq(pkt.l4_off + pkt.l4_len, len);
 	expect(naive_get16(damaged.bytes + pkt.l4_off + 6) != 0); /* which would say: do not look */
-	expect(!naive_l4_ok(damaged.bytes + pkt.l3_off, 17, damaged.bytes + pkt.l4_off, pkt.l4_len));
+	expect(!naive_l4_ok(damaged.bytes + pkt.l3_off, 17, damaged.bytes + pkt.l4_off,
+			    pkt.l4_len));
 }
 
 START_TEST(test_every_flipped_bit)
@@ -408,7 +415,8 @@ END_TEST
 /* Some bytes overwritten anywhere in the segment: the error of the sum is the same before and after. */
 START_TEST(test_random_damage)
 {
-	uint64_t state = env_number("TEST_SEED", 13) + (uint64_t)_i, rounds = env_number("TEST_ROUNDS", 3000);
+	uint64_t state = env_number("TEST_SEED", 13) + (uint64_t)_i,
+		 rounds = env_number("TEST_ROUNDS", 3000);
 	struct buffer_segment seg;
 	struct frame_spec spec;
 	__u8 payload[100];
@@ -426,9 +434,11 @@ START_TEST(test_random_damage)
 		after = before;
 		len = buffer_to_tcp(after.bytes, before.len, true, &seg);
 		for (; changes; changes--)
-			after.bytes[before.l4_off + prng_below(&state, (__u32)(len - before.l4_off))] =
+			after.bytes[before.l4_off +
+				    prng_below(&state, (__u32)(len - before.l4_off))] =
 				(__u8)prng_next(&state);
-		if (!naive_l4_ok(after.bytes + before.l3_off, 6, after.bytes + before.l4_off, len - before.l4_off))
+		if (!naive_l4_ok(after.bytes + before.l3_off, 6, after.bytes + before.l4_off,
+				 len - before.l4_off))
 			expect_damage_shows(len, seg.padding);
 	}
 }
@@ -447,7 +457,8 @@ static size_t insert_options(size_t len, const __u8 *options, size_t options_len
 	l4_len += options_len;
 	l4[12] = (__u8)((20 + options_len) / 4 << 4);
 	naive_put16(l4 + 16, 0);
-	sum = ipv6 ? naive_pseudo(ip + 8, ip + 24, 16, 6, l4_len) : naive_pseudo(ip + 12, ip + 16, 4, 6, l4_len);
+	sum = ipv6 ? naive_pseudo(ip + 8, ip + 24, 16, 6, l4_len) :
+		     naive_pseudo(ip + 12, ip + 16, 4, 6, l4_len);
 	naive_put16(l4 + 16, (__u16)~naive_fold(sum + naive_sum(l4, l4_len)));
 	if (ipv6) {
 		naive_put16(ip + 4, (__u16)(naive_get16(ip + 4) + options_len));
@@ -493,11 +504,14 @@ START_TEST(test_padding_of_a_packet)
 	uint64_t state = 15;
 
 	for (__u8 fixed = 0; fixed <= PADDING_MAX; fixed++)
-		expect_eq(transform_padding(fixed, (__u32)prng_next(&state), (__u32)prng_next(&state)), fixed);
+		expect_eq(transform_padding(fixed, (__u32)prng_next(&state),
+					    (__u32)prng_next(&state)),
+			  fixed);
 	expect_eq(transform_padding(PADDING_RANDOM, 0, 0), 0);
 	expect_eq(transform_padding(PADDING_RANDOM, 5, 5), 10);
 	expect_eq(transform_padding(PADDING_RANDOM, 5, 6), 0);
-	expect_eq(transform_padding(PADDING_RANDOM, 0xffffffff, 0), 3); /* 2^32 - 1 = 390451572 * 11 + 3 */
+	/* 2^32 - 1 = 390451572 * 11 + 3 */
+	expect_eq(transform_padding(PADDING_RANDOM, 0xffffffff, 0), 3);
 	expect_eq(transform_padding(PADDING_RANDOM, 0xffffffff, 1), 0); /* the sum wraps */
 	expect_eq(transform_padding(PADDING_RANDOM, 0x80000000, 0x80000007), 7);
 }
@@ -508,7 +522,8 @@ START_TEST(test_zero_padding)
 {
 	for (__u8 padding = 0; padding <= PADDING_MAX; padding++) {
 		for (__u16 len = 0; len < 40; len++) {
-			bool want = padding % 2 == 1 && padding >= 3 && len >= 1 && len <= padding - 2;
+			bool want = padding % 2 == 1 && padding >= 3 && len >= 1 &&
+				    len <= padding - 2;
 			struct transform_plan plan;
 
 			transform_plan_make(&plan, len, padding);
@@ -545,16 +560,19 @@ START_TEST(test_partial_is_recognized)
 
 	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
 		for (int proto = 0; proto < 2; proto++) {
-			for (int check = FRAME_CHECK_COMPLETE; check <= FRAME_CHECK_PARTIAL; check++) {
+			for (int check = FRAME_CHECK_COMPLETE; check <= FRAME_CHECK_PARTIAL;
+			     check++) {
 				__u16 field;
 
 				frame_spec_init(&spec, ipv6, (const __u8 *)"hello", 5);
 				spec.proto = proto ? IPPROTO_TCP : IPPROTO_UDP;
 				spec.check = (enum frame_check)check;
 				frame_build(&before, &spec);
-				expect(buffer_parse(before.bytes, before.len, true, &pkt, &src, &dst));
+				expect(buffer_parse(before.bytes, before.len, true, &pkt, &src,
+						    &dst));
 				memcpy(&field, before.bytes + before.l4_off + (proto ? 16 : 6), 2);
-				expect_eq(transform_is_partial(&src, &dst, spec.proto, pkt.l4_len, field),
+				expect_eq(transform_is_partial(&src, &dst, spec.proto, pkt.l4_len,
+							       field),
 					  check == FRAME_CHECK_PARTIAL);
 			}
 		}
