@@ -43,6 +43,9 @@ struct mimic_conn {
 	__u8 pad[7];
 };
 
+/* The same on every machine: i386 and BPF have different ideas of alignment. */
+_Static_assert(_Alignof(struct mimic_conn) == 8 && sizeof(struct mimic_conn) % 8 == 0, "mimic_conn is a map value");
+
 /* Map `filters`: struct filter_key -> struct conn_settings. Written by the daemon. */
 
 /* Ring `events`: what the daemon has to do after a segment, a datagram or a tick. */
@@ -57,12 +60,14 @@ struct mimic_event {
 	struct reply reply[CONN_REPLIES];
 };
 
+_Static_assert(sizeof(struct mimic_event) == 96, "mimic_event has no hidden padding");
+
 /* Perf buffers `held`: this, then the frame from its first byte, frame_len bytes. */
 struct mimic_held {
 	struct conn_key key;
 	__u32 epoch;
 	__u32 number;	   /* order within the epoch; wraps */
-	__u32 offset;	   /* of the payload in the queue: compare offset + payload_len with release_limit */
+	__u32 end;	   /* its end in the queue: it may go when release_limit reaches that far */
 	__u32 frame_len;
 	__u16 payload_len; /* of the datagram */
 	__u16 l4_off;	   /* of the UDP header in the frame */
@@ -107,12 +112,13 @@ struct mimic_config {
 	__u32 ifindex;	    /* of the interface */
 };
 
-/* A mapped array (section .data.shared): written by the daemon at any time, read by BPF. */
+/* A mapped array (section .data.shared): written by the daemon at any time, but for partial_seen. */
 struct mimic_shared {
 	__u32 mtu;		/* of the interface, L3 bytes */
 	__u32 staging_ifindex;	/* 0: there is none */
 	__u32 held_frame_bytes; /* memory that waiting frames take in the daemon */
 	__u32 xdp_native;	/* the XDP program is attached in native mode */
+	__u32 partial_seen;	/* set by XDP: TC ingress has something to repair */
 	__u8 local_ports[65536 / 8];  /* bit per port (host order) that a local= filter names */
 	__u8 remote_ports[65536 / 8]; /* and a remote= filter */
 };

@@ -16,24 +16,8 @@
 #include "too_big.h"
 
 enum {
-	EGRESS_PULL = 256,	    /* linear bytes that hold every header we walk over */
-};
-
-enum {
 	ENOTSUPP_KERNEL = 524, /* the kernel's own, unknown to user space */
 };
-
-static __always_inline enum parse_result egress_parse(struct __sk_buff *skb, struct packet *pkt)
-{
-	enum parse_result result;
-
-	result = parse_packet(skb_data(skb), skb_end(skb), config.ethernet, pkt);
-	if (result != PARSE_SHORT)
-		return result;
-	if (bpf_skb_pull_data(skb, skb->len < EGRESS_PULL ? skb->len : EGRESS_PULL))
-		return PARSE_OTHER;
-	return parse_packet(skb_data(skb), skb_end(skb), config.ethernet, pkt);
-}
 
 /* The rest of a datagram whose first fragment was ours. */
 static __always_inline int egress_later_fragment(const struct work *w)
@@ -113,7 +97,7 @@ static __always_inline int egress_hold(struct __sk_buff *skb, struct work *w, st
 	meta->key = w->key;
 	meta->epoch = w->eff.epoch;
 	meta->number = w->eff.held_number;
-	meta->offset = w->eff.held_offset;
+	meta->end = w->eff.held_end;
 	meta->frame_len = frame_len;
 	meta->payload_len = w->plan.payload_len;
 	meta->l4_off = w->pkt.l4_off;
@@ -125,7 +109,7 @@ static __always_inline int egress_hold(struct __sk_buff *skb, struct work *w, st
 	if (bpf_perf_event_output(skb, &held, BPF_F_CURRENT_CPU | (__u64)frame_len << 32, meta, sizeof(*meta))) {
 		flow_lock(value);
 		if (value->c.epoch == meta->epoch)
-			conn_unhold(&value->c, meta->payload_len);
+			conn_unhold_unsent(&value->c, meta->number, meta->payload_len);
 		flow_unlock(value);
 		count(REASON_DROP_HOLD_FAILED);
 	}
@@ -226,7 +210,7 @@ static __always_inline int egress_transform(struct __sk_buff *skb, struct work *
 	if (egress_checksum(skb, w))
 		return -1;
 	stage_end();
-	if (w->partial && partial_clear(skb, &w->pkt, w->front))
+	if (w->partial && partial_clear(skb, &w->pkt, w->front, 0))
 		return -1;
 	stage_end();
 	frame_len = w->pkt.l4_off + (__u32)w->plan.tcp_len;
@@ -313,7 +297,7 @@ static __always_inline bool egress_read(struct __sk_buff *skb, struct work *w, _
 		return false;
 	/* What comes from the staging device is complete. */
 	w->partial = !w->staged && transform_is_partial(&w->key.local, &w->key.remote, PROTO_UDP, w->pkt.l4_len,
-							w->udp.check);
+							w->udp.check) && partial_is_possible(skb);
 	transform_plan_make(&w->plan, w->pkt.l4_len - UDP_HEADER_LEN, 0);
 	return true;
 }
@@ -363,7 +347,7 @@ static __always_inline int egress(struct __sk_buff *skb)
 	struct packet pkt = {};
 	struct work *w;
 
-	if (egress_parse(skb, &pkt) != PARSE_OK || pkt.proto != PROTO_UDP)
+	if (flow_parse(skb, config.ethernet, &pkt) != PARSE_OK || pkt.proto != PROTO_UDP)
 		return TC_ACT_UNSPEC;
 	if (!pkt.later_fragment && !ports_are_wanted(pkt.src_port, pkt.dst_port))
 		return TC_ACT_UNSPEC;

@@ -7,8 +7,27 @@
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
+#include "context.h"
+#include "core/parse.h"
 #include "maps.h"
 #include "work.h"
+
+enum {
+	FLOW_PULL = 256, /* linear bytes that hold every header we walk over */
+};
+
+/* parse_packet() of an skb, whose headers may lie in fragments. */
+static __always_inline enum parse_result flow_parse(struct __sk_buff *skb, bool ethernet, struct packet *pkt)
+{
+	enum parse_result result;
+
+	result = parse_packet(skb_data(skb), skb_end(skb), ethernet, pkt);
+	if (result != PARSE_SHORT)
+		return result;
+	if (bpf_skb_pull_data(skb, skb->len < FLOW_PULL ? skb->len : FLOW_PULL))
+		return PARSE_OTHER;
+	return parse_packet(skb_data(skb), skb_end(skb), ethernet, pkt);
+}
 
 /*
  * The settings of the filter that names this flow, or NULL. A packet matches by its source end first, then by its
@@ -96,6 +115,8 @@ static __always_inline void flow_count(const struct work *w)
 {
 	if (w->eff.reason)
 		count(w->eff.reason);
+	if (w->eff.flushed)
+		count_many(REASON_DROP_FLUSHED, w->eff.flushed);
 }
 
 #endif

@@ -258,9 +258,32 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 		count(REASON_DROP_RX_RESTORE);
 		return XDP_DROP;
 	}
-	if (w->partial)
+	if (w->partial) {
 		value->rx_partial = 1;
+		*(volatile __u32 *)&shared.partial_seen = 1;
+	}
 	return XDP_PASS;
+}
+
+/* One RST in a millisecond at most: no flood of them, and no two hosts that answer each other for ever. */
+static __always_inline bool ingress_may_reset(const struct work *w)
+{
+	static volatile __u64 last_ns;
+
+	if (w->env.now_ns - last_ns < NSEC_PER_MSEC)
+		return false;
+	last_ns = w->env.now_ns;
+	return true;
+}
+
+/*
+ * GRO in front of generic XDP, or TSO on a veth pair, made one packet of several segments, and nobody can tell any more where
+ * they began.
+ */
+static __always_inline bool ingress_is_merged(const struct work *w)
+{
+	return !*(const volatile __u32 *)&shared.xdp_native &&
+	       w->pkt.l4_off - w->pkt.l3_off + (__u32)w->pkt.l4_len > *(const volatile __u32 *)&shared.mtu;
 }
 
 /* A matched segment without a connection: a SYN begins one, the rest is answered by RST. */
@@ -280,7 +303,8 @@ static __always_inline struct mimic_conn *ingress_unknown(struct xdp_md *ctx, st
 	}
 	w->mtu = 0;
 	w->window_scale = 0;
-	flow_tell(w, &w->l2);
+	if (ingress_may_reset(w))
+		flow_tell(w, &w->l2);
 	flow_count(w);
 	return NULL;
 }
@@ -290,6 +314,10 @@ static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, s
 {
 	if (!ingress_read(ctx, w)) {
 		count(REASON_DROP_MALFORMED);
+		return XDP_DROP;
+	}
+	if (ingress_is_merged(w)) {
+		count(REASON_DROP_RX_MERGED);
 		return XDP_DROP;
 	}
 	stage_end();

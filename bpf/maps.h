@@ -69,12 +69,17 @@ static __always_inline void stage_end(void)
 	asm volatile("" ::: "memory");
 }
 
-static __always_inline void count(__u32 reason)
+static __always_inline void count_many(__u32 reason, __u32 number)
 {
 	__u64 *counter = bpf_map_lookup_elem(&counters, &reason);
 
 	if (counter)
-		(*counter)++;
+		*counter += number;
+}
+
+static __always_inline void count(__u32 reason)
+{
+	count_many(reason, 1);
 }
 
 static __always_inline bool port_bit(const volatile __u8 *bits, __be16 port)

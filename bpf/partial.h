@@ -6,12 +6,45 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#ifndef MIMIC_PLAIN
+#include <bpf/bpf_core_read.h>
+#endif
+
 #include "context.h"
 #include "core/parse.h"
 
 enum {
 	PARTIAL_CLEAR_MAX = 96, /* bytes moved aside by partial_clear() */
 };
+
+/*
+ * Whether the kernel may be about to complete a checksum of this packet. Where it cannot be asked (before 6.2, or without
+ * kernel BTF) the answer is yes, and the caller goes by what stands in the checksum field; once in 65536 packets that
+ * is taken for open although it is complete.
+ */
+#ifdef MIMIC_PLAIN
+static __always_inline bool partial_is_possible(struct __sk_buff *skb)
+{
+	return true;
+}
+#else
+struct sk_buff {
+	__u8 ip_summed : 2;
+} __attribute__((preserve_access_index));
+
+extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
+
+static __always_inline bool partial_is_possible(struct __sk_buff *skb)
+{
+	enum { CHECKSUM_PARTIAL = 3 }; /* include/linux/skbuff.h */
+	struct sk_buff *kernel_skb;
+
+	if (!bpf_cast_to_kern_ctx)
+		return true;
+	kernel_skb = bpf_cast_to_kern_ctx(skb);
+	return BPF_CORE_READ_BITFIELD(kernel_skb, ip_summed) == CHECKSUM_PARTIAL;
+}
+#endif
 
 /* Whether partial_clear() works on it: the kernel wants IP right behind Ethernet, we a bounded header. */
 static __always_inline bool partial_can_clear(const struct packet *pkt)
@@ -24,11 +57,12 @@ static __always_inline bool partial_can_clear(const struct packet *pkt)
  * csum_start point in front of the data, where __skb_postpull_rcsum() (net/core/skbuff.c, kernel 6.1.5 and later)
  * gives it up. The caller writes a complete checksum afterwards. Nothing else of the packet changes; it may
  * get longer when it is short, which the caller's last bpf_skb_change_tail() undoes.
- * saved: PARTIAL_CLEAR_MAX bytes to work with.
+ * saved: PARTIAL_CLEAR_MAX bytes to work with. hidden: bytes of L2 header in front of skb->data, which the kernel
+ * counts all the same.
  */
-static __always_inline int partial_clear(struct __sk_buff *skb, const struct packet *pkt, __u8 *saved)
+static __always_inline int partial_clear(struct __sk_buff *skb, const struct packet *pkt, __u8 *saved, __u32 hidden)
 {
-	__u32 base = pkt->l3_off + (pkt->ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	__u32 base = hidden + pkt->l3_off + (pkt->ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 	__u32 room = pkt->l4_off + 2U;
 	int err;
 

@@ -163,7 +163,7 @@ long clock_tick(struct clock *clock, uint64_t now_ns)
 {
 	clock_tick_watched(clock, now_ns);
 	if (now_ns - clock->slow_ns < CLOCK_SLOW_NS)
-		return -1;
+		return CLOCK_NOT_WALKED;
 	clock->slow_ns = now_ns;
 	return clock_walk(clock, COMMAND_TICK, conn_tick_is_due, now_ns);
 }

@@ -17,6 +17,8 @@ struct datapath;
 #define CLOCK_SLOW_NS	1000000000ULL /* between walks over all of them */
 #define CLOCK_WATCH_NS	3000000000ULL /* a connection is watched for so long after its last event */
 
+#define CLOCK_NOT_WALKED (-4096L) /* no errno */
+
 struct clock_watch; /* one watched connection */
 
 struct clock {
@@ -37,7 +39,10 @@ void clock_watch(struct clock *clock, const struct conn_key *key, uint64_t now_n
 /* The time that BPF uses: CLOCK_MONOTONIC, coarse. */
 uint64_t clock_now_ns(void);
 
-/* Ticks what is due. Returns the number of connections in the map when it walked over all of them, else -1. */
+/*
+ * Ticks what is due. Returns the number of connections in the map when it walked over all of them (a negative errno if that
+ * failed), else CLOCK_NOT_WALKED.
+ */
 long clock_tick(struct clock *clock, uint64_t now_ns);
 
 /* Closes every connection towards its peer (COMMAND_SHUTDOWN) and removes it. */

@@ -86,6 +86,8 @@ static int run_make_filters(struct run *run)
 			return err;
 		}
 	}
+	if (run->config.use_libxdp)
+		log_warn("Attaching through libxdp is not available: the XDP program will be alone on the interface");
 	if (!run->filters.count)
 		log_warn("No filter is given: no packet will be changed (see --filter)");
 	return filter_list_expand(&run->filters, run->netif.addrs, run->netif.addr_count);
@@ -194,8 +196,10 @@ static int run_start(struct run *run)
 		err = run_open_netif(run);
 	if (!err)
 		err = run_make_filters(run);
-	if (!err)
+	if (!err) {
+		daemon_block_signals();
 		err = run_claim(run);
+	}
 	if (!err)
 		err = run_open_datapath(run);
 	if (!err)

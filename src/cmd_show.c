@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * `mimic show`: what the lock file says of the daemon, and the connections, read from its map.
+ * `mimic show`: what the lock file says of the daemon, and its counters and connections, read from
+ * its maps.
  * Other programs read this output (compatibility: the labels and what follows them stay as they
  * are).
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "abi.h"
 #include "args.h"
+#include "datapath.h"
 #include "log.h"
 #include "netif.h"
 #include "runfile.h"
@@ -80,6 +83,43 @@ static void show_process(const struct style *style, const char *ifname, const st
 		print_label(style, "Filter");
 		printf("none\n");
 	}
+}
+
+/* One line for each counter that is not zero: `- Packets: NUMBER EXPLANATION (NAME)`. */
+static void show_counters(const struct style *style, int fd)
+{
+	static const struct {
+		const char *name, *text;
+	} reasons[] = {
+#define REASON_TEXT(id, name, text) [REASON_##id] = { name, text },
+		REASON_LIST(REASON_TEXT)
+#undef REASON_TEXT
+	};
+	uint64_t packets;
+	int i;
+
+	for (i = REASON_NONE + 1; i < REASON_COUNT; i++) {
+		packets = datapath_counter(fd, (enum reason)i);
+		if (!packets)
+			continue;
+		print_label(style, "Packets");
+		printf("%" PRIu64 " %s (%s)\n", packets, reasons[i].text, reasons[i].name);
+	}
+}
+
+/* The daemon's, where it has any that this user may read. */
+static void open_and_show_counters(const struct style *style, const struct run_info *info)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (!info->counters_id)
+		return;
+	fd = bpf_map_get_fd_by_id(info->counters_id);
+	if (fd >= 0)
+		show_counters(style, fd);
+	else if (fd != -EPERM)
+		log_warn("cannot open the map of counters %u: %s", info->counters_id,
+			 strerror(-fd));
 }
 
 static const char *state_text(__u8 state)
@@ -263,8 +303,10 @@ int cmd_show(const struct args_show *args)
 		log_warn(
 			"the daemon is Mimic %s, whose filters and connections this version cannot read; restart it",
 			info.version);
-	if (args->process)
+	if (args->process) {
 		show_process(style, args->ifname, &info);
+		open_and_show_counters(style, &info);
+	}
 	if (args->connections && info.datapath[0]) {
 		if (args->process)
 			printf("\n");

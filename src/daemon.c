@@ -114,7 +114,7 @@ static void daemon_on_held(void *context, int cpu, void *data, __u32 size)
 	memcpy(&meta, data, sizeof(meta));
 	if (size - sizeof(meta) < meta.frame_len)
 		return;
-	log_trace("waits: number %u, offset %u, payload %u, frame %u, epoch %u", meta.number, meta.offset,
+	log_trace("waits: number %u, end %u, payload %u, frame %u, epoch %u", meta.number, meta.end,
 		  meta.payload_len, meta.frame_len, meta.epoch);
 	err = waiting_add(&daemon->waiting, &meta, (const uint8_t *)data + sizeof(meta), clock_now_ns());
 	daemon_share_waiting(daemon);
@@ -181,6 +181,22 @@ static int daemon_open_buffers(struct daemon *daemon)
 	return daemon->held ? 0 : -errno;
 }
 
+static void daemon_signal_set(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGHUP);
+}
+
+void daemon_block_signals(void)
+{
+	sigset_t signals;
+
+	daemon_signal_set(&signals);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
 static int daemon_open_fds(struct daemon *daemon, uint32_t release_mark)
 {
 	struct itimerspec timer = {
@@ -195,10 +211,7 @@ static int daemon_open_fds(struct daemon *daemon, uint32_t release_mark)
 	daemon->release_fd = control_open(daemon->netif->ifindex, release_mark);
 	if (daemon->release_fd < 0)
 		return daemon->release_fd;
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
+	daemon_signal_set(&signals);
 	daemon->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	daemon->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	daemon->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -254,32 +267,40 @@ int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapat
 
 /* ---- the loop ---- */
 
-/* The MTU may change at any time; BPF compares with it, SYNs carry it. */
-static void daemon_read_mtu(struct daemon *daemon)
+/*
+ * The MTU may change at any time; BPF compares with it, SYNs carry it. False: the interface is gone. Its name may have
+ * changed, so it is asked for by its index.
+ */
+static bool daemon_follow_netif(struct daemon *daemon)
 {
-	struct ifreq request = {};
+	struct ifreq request = { .ifr_ifindex = daemon->netif->ifindex };
 
-	memcpy(request.ifr_name, daemon->netif->name, sizeof(request.ifr_name) - 1);
+	if (ioctl(daemon->control_fd, SIOCGIFNAME, &request))
+		return errno != ENODEV;
 	if (ioctl(daemon->control_fd, SIOCGIFMTU, &request))
-		return;
+		return true; /* renamed this very moment: the next second will tell */
 	daemon->mtu = (uint32_t)request.ifr_mtu;
 	*(volatile __u32 *)&daemon->datapath->shared->mtu = daemon->mtu;
 	if (daemon->staging)
 		staging_set_mtu(daemon->staging, daemon->mtu);
+	return true;
 }
 
-static void daemon_on_timer(struct daemon *daemon)
+/* 0, or -ENODEV: the interface is gone. */
+static int daemon_on_timer(struct daemon *daemon)
 {
 	uint64_t now_ns = clock_now_ns();
 	uint64_t expirations;
 
 	if (read(daemon->timer_fd, &expirations, sizeof(expirations)) < 0)
-		return;
-	daemon->expirations += expirations;
-	if (clock_tick(&daemon->clock, now_ns) >= 0)
-		daemon_read_mtu(daemon);
+		return 0;
+	if (clock_tick(&daemon->clock, now_ns) != CLOCK_NOT_WALKED && !daemon_follow_netif(daemon)) {
+		log_error("The interface %s is gone", daemon->netif->name);
+		return -ENODEV;
+	}
 	waiting_tick(&daemon->waiting, now_ns);
 	daemon_share_waiting(daemon);
+	return 0;
 }
 
 static bool daemon_is_told_to_stop(struct daemon *daemon)
@@ -288,7 +309,7 @@ static bool daemon_is_told_to_stop(struct daemon *daemon)
 
 	if (read(daemon->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return false;
-	log_info("%s: stopping", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+	log_info("Stopping: %s", strsignal((int)info.ssi_signo));
 	return true;
 }
 
@@ -312,8 +333,8 @@ int daemon_loop(struct daemon *daemon)
 
 			if (tag >= DAEMON_HELD_TAG)
 				perf_buffer__consume_buffer(daemon->held, (size_t)(tag - DAEMON_HELD_TAG));
-			else if (tag == (uint64_t)daemon->timer_fd)
-				daemon_on_timer(daemon);
+			else if (tag == (uint64_t)daemon->timer_fd && daemon_on_timer(daemon))
+				return -ENODEV;
 			else if (tag == (uint64_t)daemon->signal_fd && daemon_is_told_to_stop(daemon))
 				return 0;
 		}

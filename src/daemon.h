@@ -29,16 +29,18 @@ struct daemon {
 	int epoll_fd, signal_fd, timer_fd;
 	struct staging *staging; /* NULL: none */
 	uint32_t mtu;
-	uint64_t expirations; /* of the timer */
 };
 
 /*
- * Opens everything that the loop needs; @netif and @datapath have to outlive it. SIGINT and SIGTERM are blocked from here
- * on and wait for the loop. Returns 0 or -errno, logged.
+ * SIGINT, SIGTERM and SIGHUP wait for the loop from now on, so that none of them ends the process half way, with something
+ * left behind.
  */
+void daemon_block_signals(void);
+
+/* Opens everything that the loop needs; @netif and @datapath have to outlive it. Returns 0 or -errno, logged. */
 int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapath *datapath, uint32_t release_mark);
 
-/* Until SIGINT or SIGTERM. Returns 0 or -errno, logged. */
+/* Until one of the signals. Returns 0, or -errno, logged (-ENODEV: the interface is gone). */
 int daemon_loop(struct daemon *daemon);
 
 /* Resets every live connection towards its peer. No filter is set any more. */

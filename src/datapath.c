@@ -30,10 +30,15 @@ __attribute__((format(printf, 2, 0))) static int datapath_libbpf_print(enum libb
 	return 0;
 }
 
+const void *datapath_elf(enum datapath_object kind, size_t *size)
+{
+	return kind == DATAPATH_FULL ? mimic_full__elf_bytes(size) : mimic_plain__elf_bytes(size);
+}
+
 static struct bpf_object *datapath_open_object(enum datapath_object kind)
 {
 	size_t size = 0;
-	const void *bytes = kind == DATAPATH_FULL ? mimic_full__elf_bytes(&size) : mimic_plain__elf_bytes(&size);
+	const void *bytes = datapath_elf(kind, &size);
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "mimic");
 
 	return bpf_object__open_mem(bytes, size, &opts);
@@ -97,11 +102,13 @@ static int datapath_find(struct datapath *datapath)
 	return 0;
 }
 
-static int datapath_load(struct datapath *datapath, enum datapath_object kind, const struct datapath_options *options)
+int datapath_load(struct datapath *datapath, enum datapath_object kind, const struct datapath_options *options)
 {
 	struct bpf_program *program;
 	int err;
 
+	memset(datapath, 0, sizeof(*datapath));
+	libbpf_set_print(datapath_libbpf_print);
 	datapath->kind = kind;
 	datapath->object = datapath_open_object(kind);
 	if (!datapath->object)
@@ -144,8 +151,6 @@ int datapath_open(struct datapath *datapath, const struct datapath_options *opti
 {
 	int err, first;
 
-	memset(datapath, 0, sizeof(*datapath));
-	libbpf_set_print(datapath_libbpf_print);
 	first = datapath_load(datapath, DATAPATH_FULL, options);
 	if (!first)
 		return 0;
@@ -195,7 +200,7 @@ int datapath_command(struct datapath *datapath, enum mimic_command_type type,
 	return (int)opts.retval < 0 ? -EINVAL : 0;
 }
 
-uint64_t datapath_counter(const struct datapath *datapath, enum reason reason)
+uint64_t datapath_counter(int counters_fd, enum reason reason)
 {
 	int cpus = libbpf_num_possible_cpus();
 	_cleanup_free_ __u64 *values = NULL;
@@ -205,7 +210,7 @@ uint64_t datapath_counter(const struct datapath *datapath, enum reason reason)
 	if (cpus <= 0)
 		return 0;
 	values = calloc((size_t)cpus, sizeof(*values));
-	if (!values || bpf_map_lookup_elem(datapath->counters_fd, &index, values))
+	if (!values || bpf_map_lookup_elem(counters_fd, &index, values))
 		return 0;
 	for (int i = 0; i < cpus; i++)
 		sum += values[i];

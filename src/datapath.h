@@ -44,6 +44,12 @@ struct datapath_options {
  */
 int datapath_open(struct datapath *datapath, const struct datapath_options *options, const char **why);
 
+/* As datapath_open(), but this object or none. Returns 0 or -errno. */
+int datapath_load(struct datapath *datapath, enum datapath_object kind, const struct datapath_options *options);
+
+/* The ELF file of an embedded object, *@size bytes. Static. */
+const void *datapath_elf(enum datapath_object kind, size_t *size);
+
 /*
  * Adds a filter. The port bit comes last, so that no packet is taken for matched before. Returns 0 or -errno
  * (-E2BIG: more than MIMIC_FILTERS_MAX).
@@ -60,8 +66,8 @@ void datapath_clear_filters(struct datapath *datapath);
 int datapath_command(struct datapath *datapath, enum mimic_command_type type,
 		     const struct mimic_command_entry *entries, uint32_t count);
 
-/* The sum over all CPUs, or 0 when the counter cannot be read. */
-uint64_t datapath_counter(const struct datapath *datapath, enum reason reason);
+/* The sum over all CPUs, or 0 when the counter cannot be read, as one that an older daemon does not have. */
+uint64_t datapath_counter(int counters_fd, enum reason reason);
 
 /* Kernel ids, for the lock file. 0 when unknown. */
 uint32_t datapath_prog_id(int fd);

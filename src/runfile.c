@@ -218,6 +218,8 @@ static void print_info(FILE *out, const struct run_info *info)
 		info->link_type);
 	fprintf(out, "egress_id=%u\ningress_id=%u\nwhitelist_id=%u\nconns_id=%u\n", info->egress_id,
 		info->ingress_id, info->whitelist_id, info->conns_id);
+	if (info->counters_id)
+		fprintf(out, "counters_id=%u\n", info->counters_id);
 	for (i = 0; settings_key(i); i++) {
 		settings_print_value(value, sizeof(value), settings_key(i), &info->settings);
 		fprintf(out, "%s=%s\n", settings_key(i), value);
@@ -310,6 +312,7 @@ static const struct {
 	{ "ingress_id", offsetof(struct run_info, ingress_id) },
 	{ "whitelist_id", offsetof(struct run_info, whitelist_id) },
 	{ "conns_id", offsetof(struct run_info, conns_id) },
+	{ "counters_id", offsetof(struct run_info, counters_id) },
 };
 
 static unsigned long read_number(const char *text, unsigned long max)

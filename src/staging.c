@@ -19,6 +19,10 @@
 #include "rtlink.h"
 #include "util.h"
 
+enum {
+	STAGING_MTU_MAX = 65535, /* of a veth device: ETH_MAX_MTU */
+};
+
 /*
  * Everything that a device may leave to the next one is switched off at the near end, so that packets are whole when they
  * arrive at the far end: checksums, segmentation, scatter-gather, and VLAN tags beside the packet. Checksums
@@ -49,11 +53,11 @@ static int staging_make(struct staging *staging, const struct netif *netif)
 
 	snprintf(staging->near, sizeof(staging->near), "mimic%d", netif->ifindex);
 	snprintf(staging->far, sizeof(staging->far), "mimic%df", netif->ifindex);
-	staging->mtu = netif->mtu;
-	err = rtlink_make_veth(staging->near, staging->far, netif->mtu);
+	staging->mtu = netif->mtu < STAGING_MTU_MAX ? netif->mtu : STAGING_MTU_MAX; /* lo has 65536 */
+	err = rtlink_make_veth(staging->near, staging->far, staging->mtu);
 	if (err == -EEXIST) { /* of an instance that was killed: the lock says that it is gone */
 		rtlink_delete(staging->near);
-		err = rtlink_make_veth(staging->near, staging->far, netif->mtu);
+		err = rtlink_make_veth(staging->near, staging->far, staging->mtu);
 	}
 	if (err) {
 		staging->near[0] = '\0';
@@ -105,6 +109,8 @@ int staging_open(struct staging *staging, const struct netif *netif, const struc
 
 void staging_set_mtu(struct staging *staging, unsigned int mtu)
 {
+	if (mtu > STAGING_MTU_MAX)
+		mtu = STAGING_MTU_MAX;
 	if (!staging->near[0] || mtu == staging->mtu)
 		return;
 	if (!rtlink_set_mtu(staging->near_ifindex, mtu) && !rtlink_set_mtu(staging->far_ifindex, mtu))

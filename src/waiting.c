@@ -105,7 +105,7 @@ static void waiting_send_due(struct waiting *waiting, struct waiting_queue *queu
 	while (queue->head && queue->open) {
 		struct waiting_frame *frame = queue->head;
 
-		if ((int32_t)(queue->limit - (frame->offset + frame->payload_len)) < 0)
+		if ((int32_t)(queue->limit - frame->end) < 0)
 			break;
 		if (!waiting_head_is_next(queue, now_ns))
 			break;
@@ -162,6 +162,22 @@ static void waiting_complete_checksum(const struct mimic_held *meta, uint8_t *l4
 	memcpy(l4, &udp, sizeof(udp));
 }
 
+/*
+ * Whether the IP header of the frame begins behind Ethernet, or at once. parse_packet() wants it where the kernel has it,
+ * on a multiple of 4 (NET_IP_ALIGN); elsewhere is undefined, and armhf may take a SIGBUS.
+ */
+static bool waiting_parse(const struct mimic_held *meta, const uint8_t *bytes, bool ethernet, struct packet *pkt)
+{
+	_Alignas(4) uint8_t headers[2 + PARSE_L4_OFF_MAX + TCP_HEADER_LEN];
+	uint8_t *start = headers + (ethernet ? 2 : 0);
+	size_t len = sizeof(headers) - 2;
+
+	if (len > meta->frame_len)
+		len = meta->frame_len;
+	memcpy(start, bytes, len);
+	return parse_packet(start, start + len, ethernet, pkt) == PARSE_OK && pkt->l4_off == meta->l4_off;
+}
+
 static struct waiting_frame *waiting_make_frame(const struct mimic_held *meta, const uint8_t *bytes)
 {
 	struct packet pkt = {};
@@ -171,9 +187,9 @@ static struct waiting_frame *waiting_make_frame(const struct mimic_held *meta, c
 	if (meta->l4_off + (size_t)UDP_HEADER_LEN + meta->payload_len > meta->frame_len)
 		return NULL;
 	/* The IP header lies right behind Ethernet (and tags in the frame), or there is no L2 header. */
-	if (parse_packet(bytes, bytes + meta->frame_len, true, &pkt) == PARSE_OK && pkt.l4_off == meta->l4_off)
+	if (waiting_parse(meta, bytes, true, &pkt))
 		l3_off = pkt.l3_off;
-	else if (parse_packet(bytes, bytes + meta->frame_len, false, &pkt) == PARSE_OK && pkt.l4_off == meta->l4_off)
+	else if (waiting_parse(meta, bytes, false, &pkt))
 		l3_off = 0;
 	else
 		return NULL;
@@ -182,7 +198,7 @@ static struct waiting_frame *waiting_make_frame(const struct mimic_held *meta, c
 		return NULL;
 	frame->next = NULL;
 	frame->number = meta->number;
-	frame->offset = meta->offset;
+	frame->end = meta->end;
 	frame->payload_len = meta->payload_len;
 	frame->l3_off = (uint16_t)(l3_off + tag_len);
 	frame->len = (uint32_t)(meta->frame_len + tag_len);
@@ -260,7 +276,7 @@ void waiting_flush(struct waiting *waiting, const struct conn_key *key, uint32_t
 {
 	struct waiting_queue *queue = waiting_find(waiting, key);
 
-	if (queue && queue->epoch != epoch)
+	if (queue && (int32_t)(epoch - queue->epoch) > 0) /* frames of a later one may be faster than this */
 		waiting_restart(waiting, queue, epoch);
 }
 
@@ -305,6 +321,16 @@ static void waiting_forget(struct waiting *waiting, struct waiting_queue *queue)
 	free(queue);
 }
 
+/* Nobody speaks of them any more: what ended their wait may not have come through. */
+static void waiting_lose_all(struct waiting *waiting, struct waiting_queue *queue)
+{
+	while (queue->head) {
+		waiting->dropped++;
+		waiting->ops.lost(waiting->ops.context, &queue->key, queue->epoch, queue->head->payload_len);
+		waiting_pop(waiting, queue);
+	}
+}
+
 void waiting_tick(struct waiting *waiting, uint64_t now_ns)
 {
 	struct waiting_walk walk;
@@ -315,6 +341,8 @@ void waiting_tick(struct waiting *waiting, uint64_t now_ns)
 		struct waiting_queue *queue = walk.queues[i];
 
 		waiting_send_due(waiting, queue, now_ns);
+		if (now_ns - queue->used_ns >= WAITING_STALE_NS)
+			waiting_lose_all(waiting, queue);
 		if (!queue->head && now_ns - queue->used_ns >= WAITING_IDLE_NS)
 			waiting_forget(waiting, queue);
 	}

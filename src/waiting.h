@@ -18,11 +18,12 @@
 
 #define WAITING_GAP_NS	50000000ULL
 #define WAITING_IDLE_NS 2000000000ULL /* an empty queue is forgotten after that */
+#define WAITING_STALE_NS 60000000000ULL /* frames are given up when nothing was heard of their queue for so long */
 
 /* A frame that waits, ready to be sent: complete checksum, VLAN tags in it. */
 struct waiting_frame {
 	struct waiting_frame *next;
-	uint32_t number, offset;
+	uint32_t number, end;
 	uint16_t payload_len;
 	uint16_t l3_off;
 	uint32_t len;

@@ -34,7 +34,7 @@ enum conn_limits {
 	CONN_WINDOW_UNSCALED = 0xffff,
 	CONN_SEQ_TOLERANCE = 2 * CONN_WINDOW_FULL, /* section 5: how far a number may be off */
 	CONN_HELD_MAX = 128,		 /* datagrams that may wait */
-	CONN_HELD_BYTES_MAX = 256 * 1024, /* and their payloads */
+	CONN_HELD_SPACE_MAX = 256 * 1024, /* and their payloads with padding, bytes */
 	CONN_COOLDOWN_S = 5,
 	CONN_CHECK_PROBES = 3,		 /* of a liveness check */
 	CONN_REPLIES = 2,
@@ -42,6 +42,7 @@ enum conn_limits {
 
 #define CONN_PROBE_INTERVAL_NS	  (10 * NSEC_PER_MSEC)
 #define CONN_STARVED_PROBE_NS	  (200 * NSEC_PER_MSEC) /* datagrams wait for the peer's window */
+#define CONN_HELD_STUCK_NS	  (3 * NSEC_PER_SEC)	/* they could go, and none comes */
 #define CONN_CHECK_INTERVAL_NS	  (300 * NSEC_PER_MSEC)
 #define CONN_CHALLENGE_NS	  (100 * NSEC_PER_MSEC) /* between answers to doubtful segments */
 #define CONN_COOLDOWN_SYN_NS	  NSEC_PER_SEC
@@ -59,33 +60,38 @@ enum conn_state {
 struct conn {
 	__u8 state;		/* enum conn_state */
 	__u8 peer_wscale;
-	__u8 retries;		/* SYNs or keepalives sent without an answer */
 	__u8 cooldown_level;	/* failed handshakes in a row */
+	__u8 single_syn;	/* SYN_SENT during a cooldown: the SYN is not repeated */
 	__u8 check_probes;	/* probes of the running liveness check; 0: none runs */
 	/* No bit fields: the kernel refuses the BTF of a map value that has a lock and bit fields. */
 	__u8 simultaneous;	/* SYN_RECEIVED from SYN_SENT */
 	__u8 probe_unanswered;
 	__u8 was_established;
+	__u8 window_known;	/* the peer has announced a scaled window, not only that of its SYN-ACK */
+	__u8 pad[3];
 	__u16 peer_mss;
-	__u16 pad;
+	__u16 retries;		/* SYNs or keepalives sent without an answer */
 	__u32 epoch;		/* changes whenever what waits in the daemon is given up */
+	__u32 irs;		/* number of the peer's SYN */
 	__u32 snd_nxt, rcv_nxt;
 	__u32 snd_wnd;		/* what is left of the peer's window, bytes */
 	__u32 rcv_wnd;		/* what is left of ours as announced, bytes */
 	__u32 rcv_refresh;	/* at this much left a full window is announced */
 	__u32 held;		/* datagrams that wait in the daemon */
-	__u32 held_bytes;
+	__u32 held_space;	/* and the sequence space up to the queue's end: payloads, most padding, gaps */
 	__u32 held_number;	/* of the next one */
-	__u32 held_offset;	/* payload bytes ever held: where the next one begins in the queue; wraps */
+	__u32 held_end;		/* end of the queue: sequence space ever queued; wraps */
 	__u32 release_limit;	/* told to the daemon: how far into the queue it may go */
 	__u32 random;		/* state of conn_random() */
-	__u64 timer_ns;		/* next SYN, keepalive or liveness probe; 0: none */
-	__u64 syn_ns;		/* last SYN sent */
-	__u64 last_rx_ns;	/* anything acceptable received */
-	__u64 last_use_ns;	/* data sent, or anything but keepalives received */
-	__u64 probe_ns;		/* last window probe */
-	__u64 challenge_ns;	/* last answer to a doubtful segment */
-	__u64 cooldown_ns;	/* end of the cooldown */
+	/* __aligned_u64: i386 would align them to four bytes, BPF does to eight. */
+	__aligned_u64 timer_ns;		/* next SYN, keepalive or liveness probe; 0: none */
+	__aligned_u64 syn_ns;		/* last SYN sent */
+	__aligned_u64 last_rx_ns;	/* anything acceptable received */
+	__aligned_u64 last_use_ns;	/* data sent, data or a probe received */
+	__aligned_u64 probe_ns;		/* last window probe */
+	__aligned_u64 held_ns;		/* when a waiting datagram came back last, or could not */
+	__aligned_u64 challenge_ns;	/* last answer to a doubtful segment */
+	__aligned_u64 cooldown_ns;	/* end of the cooldown */
 	struct conn_settings settings;
 };
 
@@ -140,7 +146,8 @@ struct effect {
 	__u16 window;	/* of the data packet, as on the wire */
 	__u32 seq, ack; /* of the data packet */
 	__u32 epoch;
-	__u32 held_number, held_offset; /* of a held datagram */
+	__u32 held_number; /* of a held datagram */
+	__u32 held_end;	   /* its end in the queue: it may go when release_limit reaches that far */
 	__u32 held_first; /* nothing waited before it */
 	__u32 release_limit;
 	__u32 flushed;	/* datagrams that NOTIFY_FLUSH gave up */
@@ -182,6 +189,19 @@ CORE_FN __u16 conn_window_field(const struct conn *conn)
 	if (conn->settings.max_window)
 		return CONN_WINDOW_UNSCALED;
 	return (__u16)(conn->rcv_wnd >> CONN_WINDOW_SCALE);
+}
+
+/*
+ * The window that the peer announces, bytes. Not more than our own full one, also under its max_window: farther ahead
+ * than twice that the peer would not believe our numbers after an outage.
+ */
+CORE_FN __u32 conn_announced_window(const struct conn *conn, const struct segment *seg)
+{
+	__u32 window = seg->window;
+
+	if (!(seg->flags & TCP_SYN)) /* that of a SYN-ACK is not scaled: RFC 7323 2.2 */
+		window <<= conn->peer_wscale & 15;
+	return window < CONN_WINDOW_FULL ? window : CONN_WINDOW_FULL;
 }
 
 /* The most that the peer can announce counts as full if its scale does not allow for more. */
@@ -241,43 +261,78 @@ CORE_FN void conn_init(struct conn *conn, const struct env *env, const struct co
 {
 	conn->settings = *settings;
 	conn->state = CONN_IDLE;
-	conn->random = env->random | 1;
-	conn->epoch = conn_random(conn);
+	conn->random = 1; /* env->random comes in when a connection begins */
+	conn->epoch = (__u32)(env->now_ns >> 20); /* newer than that of an entry deleted before */
 	conn->last_rx_ns = env->now_ns;
 	conn->last_use_ns = env->now_ns;
 }
 
 /* ---- waiting datagrams ---- */
 
+/* The most sequence space that a datagram may need. */
+CORE_FN __u32 conn_space(const struct conn *conn, __u32 payload_len)
+{
+	__u8 padding = conn->settings.padding == PADDING_RANDOM ? PADDING_RANDOM_MOD - 1 : conn->settings.padding;
+
+	return payload_len + padding;
+}
+
+/* Where the queue begins: everything before is sent or given up. */
+CORE_FN __u32 conn_held_begin(const struct conn *conn)
+{
+	return conn->held_end - conn->held_space;
+}
+
 CORE_FN void conn_hold(struct conn *conn, const struct env *env, __u32 payload_len, struct effect *eff)
 {
-	if (!env->hold_room || conn->held >= CONN_HELD_MAX ||
-	    conn->held_bytes + payload_len > CONN_HELD_BYTES_MAX) {
+	__u32 space = conn_space(conn, payload_len);
+
+	if (!env->hold_room || conn->held >= CONN_HELD_MAX || conn->held_space + space > CONN_HELD_SPACE_MAX) {
 		conn_drop(eff, REASON_DROP_HOLD_FULL);
 		return;
 	}
-	if (!conn->held)
-		conn->release_limit = conn->held_offset; /* the daemon knows of no limit yet */
+	if (!conn->held) { /* a new queue: what the daemon knows of the last one does not count */
+		conn->epoch++;
+		conn->release_limit = conn->held_end;
+		conn->held_ns = env->now_ns;
+	}
 	eff->verdict = VERDICT_HOLD;
 	eff->reason = REASON_TX_HELD;
 	eff->epoch = conn->epoch;
 	eff->held_first = !conn->held;
 	eff->held_number = conn->held_number++;
-	eff->held_offset = conn->held_offset;
 	conn->held++;
-	conn->held_bytes += payload_len;
-	conn->held_offset += payload_len;
+	conn->held_space += space;
+	conn->held_end += space;
+	eff->held_end = conn->held_end;
 }
 
-/* One datagram does not wait any more: sent, or lost on the way to or in the daemon. */
+/* The first datagram of the queue does not wait any more: sent, or lost in the daemon. */
 CORE_FN void conn_unhold(struct conn *conn, __u32 payload_len)
 {
+	__u32 space = conn_space(conn, payload_len);
+
 	if (!conn->held)
 		return;
 	conn->held--;
-	conn->held_bytes -= payload_len < conn->held_bytes ? payload_len : conn->held_bytes;
+	conn->held_space -= space < conn->held_space ? space : conn->held_space;
 	if (!conn->held)
-		conn->held_bytes = 0;
+		conn->held_space = 0;
+}
+
+/*
+ * The datagram `number` got lost on the way to the daemon. If it is still the last one, it was never there. Else others
+ * wait behind it: it leaves a gap, which counts until the queue is empty, lest they are let go too early.
+ */
+CORE_FN void conn_unhold_unsent(struct conn *conn, __u32 number, __u32 payload_len)
+{
+	if (conn->held_number == number + 1) {
+		conn_unhold(conn, payload_len);
+		conn->held_number--;
+		conn->held_end -= conn_space(conn, payload_len);
+	} else if (conn->held && !--conn->held) {
+		conn->held_space = 0;
+	}
 }
 
 CORE_FN void conn_flush(struct conn *conn, struct effect *eff)
@@ -287,21 +342,22 @@ CORE_FN void conn_flush(struct conn *conn, struct effect *eff)
 	eff->flushed = conn->held;
 	eff->notify |= NOTIFY_FLUSH;
 	conn->held = 0;
-	conn->held_bytes = 0;
+	conn->held_space = 0;
 	eff->epoch = ++conn->epoch;
 }
 
-/* Tells the daemon how far into the queue it may go, when that is farther than it knows. */
+/*
+ * Tells the daemon how far into the queue it may go, when that is farther than it knows. Each datagram of the queue may be
+ * followed by a window probe, which takes one byte.
+ */
 CORE_FN void conn_release(struct conn *conn, struct effect *eff)
 {
-	__u8 padding = conn->settings.padding == PADDING_RANDOM ? PADDING_RANDOM_MOD - 1 : conn->settings.padding;
-	__u32 reserve = conn->held * padding; /* what the packets need besides their payloads */
-	__u32 limit = conn->held_offset - conn->held_bytes;
+	__u32 limit = conn_held_begin(conn);
 
+	if (conn->snd_wnd > CONN_HELD_MAX)
+		limit += conn->snd_wnd - CONN_HELD_MAX;
 	if (!conn->held || conn->state != CONN_ESTABLISHED)
 		return;
-	if (conn->snd_wnd > reserve)
-		limit += conn->snd_wnd - reserve;
 	if (seq_diff(limit, conn->release_limit) <= 0)
 		return;
 	conn->release_limit = limit;
@@ -332,11 +388,11 @@ CORE_FN void conn_begin(struct conn *conn, const struct env *env, struct effect 
 	conn->probe_unanswered = 0;
 	conn->probe_ns = 0;
 	conn->challenge_ns = 0;
-	if (env->now_ns < conn->cooldown_ns) { /* one SYN, no repetition */
-		conn->retries = 0xff;
+	conn->retries = 0;
+	conn->single_syn = env->now_ns < conn->cooldown_ns;
+	if (conn->single_syn) {
 		conn_send_syn(conn, env, eff, CONN_COOLDOWN_SYN_NS);
 	} else {
-		conn->retries = 0;
 		conn_send_syn(conn, env, eff, conn->settings.handshake_interval_s * NSEC_PER_SEC);
 	}
 }
@@ -346,10 +402,12 @@ CORE_FN void conn_send_probe(struct conn *conn, const struct env *env, struct ef
 	__u32 seq = conn->snd_nxt;
 
 	/* Unanswered probes must not use up sequence space: section 4. */
-	if (conn->probe_unanswered)
+	if (conn->probe_unanswered) {
 		seq--;
-	else
+	} else {
 		conn->snd_nxt++;
+		conn->snd_wnd -= conn->snd_wnd > 0;
+	}
 	conn->probe_unanswered = 1;
 	conn->probe_ns = env->now_ns;
 	conn_reply(eff, TCP_ACK, seq, conn->rcv_nxt, conn_window_field(conn), 1);
@@ -369,20 +427,21 @@ CORE_FN void conn_established(struct conn *conn, const struct env *env, const st
 	conn->probe_unanswered = 0;
 	conn->last_rx_ns = env->now_ns;
 	conn->last_use_ns = env->now_ns;
-	/* The window of a SYN-ACK is not scaled (RFC 7323 2.2). */
-	conn->snd_wnd = seg->flags & TCP_SYN ? seg->window : (__u32)seg->window << (conn->peer_wscale & 15);
+	conn->window_known = !(seg->flags & TCP_SYN);
+	conn->snd_wnd = conn_announced_window(conn, seg);
 	conn_open_window(conn);
 	conn_reply_ack(conn, eff); /* the initiator's last ACK, or the responder's full window */
-	conn->release_limit = conn->held_offset - conn->held_bytes;
+	conn->release_limit = conn_held_begin(conn);
+	conn->held_ns = env->now_ns;
 	eff->notify |= NOTIFY_ESTABLISHED;
 	conn_release(conn, eff);
 }
 
 /*
  * The connection is over, without a word to the peer. Datagrams that wait are given another handshake if this side
- * may begin one: a connection that was established retries at once.
+ * may begin one: a connection that was established retries at once. reconnect: even if none waits.
  */
-CORE_FN void conn_lost(struct conn *conn, const struct env *env, struct effect *eff)
+CORE_FN void conn_lost(struct conn *conn, const struct env *env, bool reconnect, struct effect *eff)
 {
 	if (conn->state == CONN_ESTABLISHED)
 		eff->notify |= NOTIFY_LOST;
@@ -390,7 +449,7 @@ CORE_FN void conn_lost(struct conn *conn, const struct env *env, struct effect *
 	conn->timer_ns = 0;
 	conn->check_probes = 0;
 	conn->last_use_ns = env->now_ns;
-	if (conn->held && conn->settings.handshake_interval_s) {
+	if ((conn->held || reconnect) && conn->settings.handshake_interval_s) {
 		conn_begin(conn, env, eff);
 		return;
 	}
@@ -423,12 +482,15 @@ CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, _
 	__u8 padding = transform_padding(conn->settings.padding, conn->snd_nxt, conn->rcv_nxt);
 	__u32 need = payload_len + padding;
 
-	if (!released && (conn->held || conn->check_probes > 1)) {
+	/* While only the 0xffff of the SYN-ACK is known, what does not fit waits for the first real announcement. */
+	if (!released && (conn->held || conn->check_probes > 1 || (conn->snd_wnd < need && !conn->window_known))) {
 		conn_hold(conn, env, payload_len, eff);
 		return;
 	}
-	if (released)
+	if (released) {
 		conn_unhold(conn, payload_len);
+		conn->held_ns = env->now_ns;
+	}
 	if (conn->snd_wnd < need) {
 		conn_drop(eff, REASON_DROP_WINDOW);
 	} else {
@@ -491,6 +553,7 @@ CORE_FN void conn_ingress_syn(struct conn *conn, const struct env *env, const st
 		conn->snd_nxt = conn_random(conn);
 	}
 	conn->state = CONN_SYN_RECEIVED;
+	conn->irs = seg->seq;
 	conn->rcv_nxt = seg->seq + 1;
 	conn->peer_mss = seg->options.mss;
 	conn->peer_wscale = seg->options.wscale;
@@ -519,6 +582,7 @@ CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, con
 			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
 			return;
 		}
+		conn->irs = seg->seq;
 		conn->rcv_nxt = seg->seq + 1;
 		conn->peer_mss = seg->options.mss;
 		conn->peer_wscale = seg->options.wscale;
@@ -527,17 +591,24 @@ CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, con
 			conn_established(conn, env, seg, eff);
 			return;
 		}
-		/* Simultaneous open. A SYN-ACK would make 0.7.x reset, so a plain ACK. */
+		/*
+		 * Simultaneous open. A SYN-ACK would make 0.7.x reset, so a plain ACK, and our SYN before it, in case the
+		 * peer has not got it. It lives, so there is no cooldown any more.
+		 */
 		conn->state = CONN_SYN_RECEIVED;
 		conn->simultaneous = 1;
+		conn->single_syn = 0;
+		conn->cooldown_ns = 0;
+		conn->retries = 0;
+		conn_send_syn(conn, env, eff, conn->settings.handshake_interval_s * NSEC_PER_SEC);
 		conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
 		return;
 	}
 	/*
 	 * The peer holds an older connection: RFC 9293 3.5.2 resets it by its own number, and our SYN follows, so that
-	 * a restart is settled in one round trip.
+	 * a restart is settled in one round trip. An ACK of our SYN has overtaken the peer's own SYN (simultaneous open).
 	 */
-	if (seg->flags & TCP_ACK && conn_may_challenge(conn, env)) {
+	if (seg->flags & TCP_ACK && seg->ack != conn->snd_nxt && conn_may_challenge(conn, env)) {
 		conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
 		conn_send_syn(conn, env, eff, conn->timer_ns > env->now_ns ? conn->timer_ns - env->now_ns : 0);
 	}
@@ -569,20 +640,36 @@ CORE_FN void conn_ingress_data(struct conn *conn, const struct env *env, const s
 	eff->padding = padding;
 }
 
+/*
+ * What is left of the peer's window counts from what it acknowledges (RFC 9293 3.8.6), so that during an outage in one
+ * direction, with segments still coming in the other, it runs out instead of being filled again and again. An ack
+ * field from outside of what is under way says nothing about that.
+ */
+CORE_FN void conn_take_window(struct conn *conn, const struct segment *seg)
+{
+	__u32 window = conn_announced_window(conn, seg), flight = conn->snd_nxt - seg->ack;
+
+	if (flight > CONN_SEQ_TOLERANCE)
+		flight = 0;
+	conn->snd_wnd = window > flight ? window - flight : 0;
+	conn->window_known = 1;
+}
+
 /* The connection's numbers follow an accepted segment. diff: seq - rcv_nxt. */
 CORE_FN void conn_advance(struct conn *conn, const struct env *env, const struct segment *seg, __s32 diff)
 {
 	__s32 advance = diff + (__s32)seg->payload_len;
 
 	conn->last_rx_ns = env->now_ns;
-	conn->probe_unanswered = 0;
 	conn->retries = 0;
 	if (conn->check_probes) {
 		conn->check_probes = 0;
 		conn->timer_ns = 0;
 	}
-	if (diff >= 0)
-		conn->snd_wnd = (__u32)seg->window << (conn->peer_wscale & 15);
+	if (diff >= 0) {
+		conn_take_window(conn, seg);
+		conn->probe_unanswered = 0;
+	}
 	if (advance > 0) {
 		conn->rcv_nxt += (__u32)advance;
 		conn->rcv_wnd -= (__u32)advance < conn->rcv_wnd ? (__u32)advance : conn->rcv_wnd;
@@ -612,14 +699,13 @@ CORE_FN void conn_ingress_close(struct conn *conn, const struct env *env, const 
 	eff->reason = REASON_RX_RST;
 	if (seg->flags & TCP_FIN && !(seg->flags & TCP_RST))
 		conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
-	conn_lost(conn, env, eff);
+	conn_lost(conn, env, false, eff);
 }
 
 CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, const struct segment *seg,
 				      struct effect *eff)
 {
 	__s32 diff = seq_diff(seg->seq, conn->rcv_nxt);
-	bool keepalive_pending = conn->retries;
 
 	if (seg->flags & (TCP_RST | TCP_FIN)) {
 		conn_ingress_close(conn, env, seg, eff);
@@ -627,8 +713,13 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 	}
 	if (seg->flags & TCP_SYN) {
 		conn_consume(eff);
-		if (!(seg->flags & TCP_ACK)) {
+		if (!(seg->flags & TCP_ACK) && seg->seq != conn->irs) {
 			conn_check_liveness(conn, env, eff);
+			return;
+		}
+		if (!(seg->flags & TCP_ACK)) { /* the SYN that made this connection, late or twice */
+			if (conn_may_challenge(conn, env))
+				conn_reply_ack(conn, eff);
 			return;
 		}
 		/* Our last ACK was lost. 0.7.x numbers each repetition one higher. */
@@ -662,10 +753,8 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 		conn_open_window(conn);
 		conn_reply_ack(conn, eff);
 		conn->last_use_ns = env->now_ns;
-	} else if (!conn_is_pure_ack(seg)) {
+	} else if (!conn_is_pure_ack(seg)) { /* that is no use: it answers a keepalive, or data, which was use enough */
 		conn_ingress_data(conn, env, seg, eff);
-	} else if (!keepalive_pending) { /* not the answer to a keepalive */
-		conn->last_use_ns = env->now_ns;
 	}
 	if (conn->rcv_wnd < conn->rcv_refresh) {
 		conn_open_window(conn);
@@ -677,12 +766,16 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env, const struct segment *seg,
 				       struct effect *eff)
 {
+	__s32 diff;
+
 	conn_consume(eff);
-	if (seg->flags & TCP_RST) {
+	if (seg->flags & (TCP_RST | TCP_FIN)) {
 		if (seg->seq != conn->rcv_nxt)
 			return;
 		eff->reason = REASON_RX_RST;
-		conn_lost(conn, env, eff);
+		if (!(seg->flags & TCP_RST))
+			conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
+		conn_lost(conn, env, false, eff);
 		return;
 	}
 	if ((seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
@@ -691,6 +784,7 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 			return;
 		}
 		if (conn->simultaneous) { /* the peer did not get our ACK */
+			conn->irs = seg->seq;
 			conn->rcv_nxt = seg->seq + 1;
 			conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
 			return;
@@ -698,56 +792,33 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 		conn_ingress_syn(conn, env, seg, eff); /* repeated, or the peer began again */
 		return;
 	}
-	if (!(seg->flags & TCP_ACK) || seg->flags & TCP_FIN || seg->ack != conn->snd_nxt) {
+	if (!(seg->flags & TCP_ACK) || seg->ack != conn->snd_nxt) {
 		conn_drop(eff, REASON_DROP_RX_STATE);
 		if (seg->flags & TCP_ACK && conn_may_challenge(conn, env))
 			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
 		return;
 	}
 	if (seg->flags & TCP_SYN) { /* simultaneous, answered by a SYN-ACK */
-		conn->rcv_nxt = seg->seq + 1;
+		if (seg->seq + 1 != conn->rcv_nxt) {
+			conn_drop(eff, REASON_DROP_RX_WINDOW);
+			return;
+		}
 		conn_established(conn, env, seg, eff);
 		return;
 	}
-	/* The ACK, or data that proves the ACK that was lost. */
-	conn->rcv_nxt = seg->seq;
+	/* The ACK, or data that proves the ACK that was lost; data before it may be lost, too. */
+	diff = seq_diff(seg->seq, conn->rcv_nxt);
+	if (diff < 0 || diff > CONN_SEQ_TOLERANCE) {
+		conn_drop(eff, REASON_DROP_RX_WINDOW);
+		return;
+	}
+	conn->rcv_nxt += (__u32)diff;
 	conn_established(conn, env, seg, eff);
 	if (conn_is_pure_ack(seg))
 		return;
 	conn_advance(conn, env, seg, 0);
 	if (!conn_is_probe(seg))
 		conn_ingress_data(conn, env, seg, eff);
-}
-
-/*
- * PASS: data, to be restored, with `padding`. CONSUME or DROP: not for the UDP application.
- * The connection is in the table; a segment of an unknown connection goes to conn_unknown() first.
- */
-CORE_FN void conn_ingress(struct conn *conn, const struct env *env, const struct segment *seg, struct effect *eff)
-{
-	eff->epoch = conn->epoch;
-	switch (conn->state) {
-	case CONN_ESTABLISHED:
-		conn_ingress_established(conn, env, seg, eff);
-		break;
-	case CONN_SYN_RECEIVED:
-		conn_ingress_syn_received(conn, env, seg, eff);
-		break;
-	case CONN_SYN_SENT:
-		conn_ingress_syn_sent(conn, env, seg, eff);
-		break;
-	case CONN_IDLE:
-		if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN && seg->options_ok) {
-			conn_ingress_syn(conn, env, seg, eff);
-			break;
-		}
-		conn_drop(eff, REASON_DROP_RX_UNKNOWN);
-		if (!(seg->flags & TCP_RST) && conn_may_challenge(conn, env))
-			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
-		break;
-	default:
-		conn_drop(eff, REASON_DROP_RX_STATE);
-	}
 }
 
 /*
@@ -768,6 +839,34 @@ CORE_FN bool conn_unknown(const struct segment *seg, struct effect *eff)
 	return false;
 }
 
+/*
+ * PASS: data, to be restored, with `padding`. CONSUME or DROP: not for the UDP application.
+ * The connection is in the table; a segment of an unknown connection goes to conn_unknown() first.
+ */
+CORE_FN void conn_ingress(struct conn *conn, const struct env *env, const struct segment *seg, struct effect *eff)
+{
+	eff->epoch = conn->epoch;
+	switch (conn->state) {
+	case CONN_ESTABLISHED:
+		conn_ingress_established(conn, env, seg, eff);
+		break;
+	case CONN_SYN_RECEIVED:
+		conn_ingress_syn_received(conn, env, seg, eff);
+		break;
+	case CONN_SYN_SENT:
+		conn_ingress_syn_sent(conn, env, seg, eff);
+		break;
+	case CONN_IDLE:
+		if (conn_unknown(seg, eff))
+			conn_ingress_syn(conn, env, seg, eff);
+		else if (eff->reply[0].flags && !conn_may_challenge(conn, env))
+			eff->reply[0].flags = 0;
+		break;
+	default:
+		conn_drop(eff, REASON_DROP_RX_STATE);
+	}
+}
+
 /* ---- the clock ---- */
 
 CORE_FN bool conn_timer_is_due(const struct conn *conn, __u64 now_ns)
@@ -781,10 +880,10 @@ CORE_FN void conn_tick_handshake(struct conn *conn, const struct env *env, struc
 		return;
 	if (conn->state == CONN_SYN_RECEIVED && !conn->simultaneous) {
 		conn->timer_ns = 0;
-		conn_lost(conn, env, eff); /* a SYN-ACK is never repeated by a timer */
+		conn_lost(conn, env, false, eff); /* a SYN-ACK is never repeated by a timer */
 		return;
 	}
-	if (conn->retries >= conn->settings.handshake_retry) {
+	if (conn->single_syn || conn->retries >= conn->settings.handshake_retry) {
 		conn_give_up(conn, env, eff);
 		return;
 	}
@@ -795,7 +894,7 @@ CORE_FN void conn_tick_handshake(struct conn *conn, const struct env *env, struc
 CORE_FN void conn_reset(struct conn *conn, const struct env *env, struct effect *eff)
 {
 	conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
-	conn_lost(conn, env, eff);
+	conn_lost(conn, env, false, eff);
 }
 
 CORE_FN void conn_tick_keepalive(struct conn *conn, const struct env *env, struct effect *eff)
@@ -820,13 +919,29 @@ CORE_FN void conn_tick_keepalive(struct conn *conn, const struct env *env, struc
 	conn_reply(eff, TCP_ACK, conn->snd_nxt - 1, conn->rcv_nxt, conn_window_field(conn), 0);
 }
 
+/* Datagrams wait, or so we think. */
+CORE_FN void conn_tick_held(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	if (conn->snd_wnd < conn_peer_window_full(conn) / 2) {
+		conn->held_ns = env->now_ns;
+		if (env->now_ns - conn->probe_ns >= CONN_STARVED_PROBE_NS)
+			conn_send_probe(conn, env, eff);
+	}
+	if (env->now_ns - conn->held_ns >= CONN_HELD_STUCK_NS) { /* whatever became of them, the next ones shall go */
+		conn_flush(conn, eff);
+		return;
+	}
+	conn->release_limit = conn_held_begin(conn); /* say it again: the event may have been lost */
+	conn_release(conn, eff);
+}
+
 CORE_FN void conn_tick_established(struct conn *conn, const struct env *env, struct effect *eff)
 {
 	if (conn->check_probes) {
 		if (!conn_timer_is_due(conn, env->now_ns))
 			return;
 		if (conn->check_probes >= CONN_CHECK_PROBES) {
-			conn_lost(conn, env, eff); /* silently: an idle peer of 0.7.x prolongs its cooldown */
+			conn_lost(conn, env, true, eff); /* silently: an idle peer of 0.7.x prolongs its cooldown */
 			return;
 		}
 		conn->check_probes++;
@@ -834,12 +949,8 @@ CORE_FN void conn_tick_established(struct conn *conn, const struct env *env, str
 		conn_send_probe(conn, env, eff);
 		return;
 	}
-	if (conn->held) {
-		if (env->now_ns - conn->probe_ns >= CONN_STARVED_PROBE_NS &&
-		    conn->snd_wnd < conn_peer_window_full(conn) / 2)
-			conn_send_probe(conn, env, eff);
-		conn_release(conn, eff);
-	}
+	if (conn->held)
+		conn_tick_held(conn, env, eff);
 	conn_tick_keepalive(conn, env, eff);
 }
 

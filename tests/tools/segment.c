@@ -51,7 +51,7 @@ struct opts {
 	const char *ifname, *eth;
 	int ifindex;
 	bool link_none, udp, has_proto, bad_csum, bad_ip_csum, vnet_partial;
-	bool random_seq, random_port, hopopts, recv_payload, recv_out;
+	bool random_seq, random_port, hopopts, recv_payload, recv_out, once;
 	uint8_t smac[6], dmac[6];
 	uint16_t vlan[2];
 	int n_vlan;
@@ -419,6 +419,8 @@ static void send_frames(struct opts *o)
 
 		build(&f, o);
 		while (sendto(fd, f.b, f.len, 0, (void *)&sll, sizeof(sll)) < 0) {
+			if (errno == ENOBUFS && o->once)
+				break;
 			if ((errno != ENOBUFS && errno != EAGAIN) || ++tries == 1000)
 				die("send: %s", strerror(errno));
 			usleep(1000);
@@ -542,8 +544,9 @@ static const char usage[] =
 	"               [--payload-hex H | --payload-len N] [--opt-hex H] [--ip-options-hex H]\n"
 	"               [--hopopts] [--ttl N] [--urg N] [--doff N] [--ip-len N] [--cut N]\n"
 	"               [--bad-csum] [--bad-ip-csum] [--vnet-partial]\n"
-	"               [--count N] [--interval-us N] [--random-seq] [--random-port]\n"
+	"               [--count N] [--interval-us N] [--random-seq] [--random-port] [--once]\n"
 	"       segment recv -i IFACE --port P [--seconds S] [--count N] [--payload] [--both]\n"
+	"--once: what TC egress takes away (ENOBUFS) is not sent again.\n"
 	"FLAGS: letters of FSRPAUEC ('.' is A, too). MAC: an address, auto, or auto=GATEWAY.\n";
 
 static unsigned long number(const char *s, unsigned long max)
@@ -634,7 +637,7 @@ enum {
 	O_ETH = 256, O_LINK, O_VLAN, O_FROM, O_TO, O_TCP, O_UDP, O_SEQ, O_ACK, O_WIN, O_PAYLOAD_HEX,
 	O_PAYLOAD_LEN, O_OPT_HEX, O_IP_OPTIONS_HEX, O_HOPOPTS, O_TTL, O_URG, O_DOFF, O_IP_LEN,
 	O_CUT, O_BAD_CSUM, O_BAD_IP_CSUM, O_VNET_PARTIAL, O_COUNT, O_INTERVAL, O_RANDOM_SEQ,
-	O_RANDOM_PORT, O_PORT, O_SECONDS, O_PAYLOAD, O_BOTH, O_HELP,
+	O_RANDOM_PORT, O_ONCE, O_PORT, O_SECONDS, O_PAYLOAD, O_BOTH, O_HELP,
 };
 
 static const struct option long_opts[] = {
@@ -649,7 +652,7 @@ static const struct option long_opts[] = {
 	{ "bad-csum", 0, NULL, O_BAD_CSUM }, { "bad-ip-csum", 0, NULL, O_BAD_IP_CSUM },
 	{ "vnet-partial", 0, NULL, O_VNET_PARTIAL }, { "count", 1, NULL, O_COUNT },
 	{ "interval-us", 1, NULL, O_INTERVAL }, { "random-seq", 0, NULL, O_RANDOM_SEQ },
-	{ "random-port", 0, NULL, O_RANDOM_PORT }, { "port", 1, NULL, O_PORT },
+	{ "random-port", 0, NULL, O_RANDOM_PORT }, { "once", 0, NULL, O_ONCE }, { "port", 1, NULL, O_PORT },
 	{ "seconds", 1, NULL, O_SECONDS }, { "payload", 0, NULL, O_PAYLOAD },
 	{ "both", 0, NULL, O_BOTH }, { "help", 0, NULL, O_HELP }, { NULL, 0, NULL, 0 },
 };
@@ -677,6 +680,7 @@ static void parse_header_opt(struct opts *o, int c)
 	case O_VNET_PARTIAL: o->vnet_partial = true; break;
 	case O_RANDOM_SEQ: o->random_seq = true; break;
 	case O_RANDOM_PORT: o->random_port = true; break;
+	case O_ONCE: o->once = true; break;
 	default: fputs(usage, stderr); exit(2);
 	}
 }

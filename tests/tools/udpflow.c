@@ -903,6 +903,7 @@ static const char usage[] =
 	"               [--timeout S] [--linger S] [--no-check] [--df on|off|probe]\n"
 	"               [--ttl N] [--tos N] [--mark N] [--gro] [--ip-options ra|nop|HEX]\n"
 	"               [--hopopts] [--dstopts] [--flow-id N]\n"
+	"--timeout: 20 s; none for echo without --expect.\n"
 	"LIST is like 0,1,11-13,1400; with --gso the sizes are those of the send calls.\n";
 
 static uint64_t number(const char *s, uint64_t max)
@@ -1041,7 +1042,7 @@ static void parse_opts(struct opts *o, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static struct opts o = {
-		.count = 1, .rate = 1000, .n_flows = 1, .timeout = 20, .wait = 2, .linger = 0.1,
+		.count = 1, .rate = 1000, .n_flows = 1, .timeout = -1, .wait = 2, .linger = 0.1,
 		.df = -1, .ttl = -1, .tos = -1,
 	};
 	struct sigaction sa = { .sa_handler = on_signal };
@@ -1051,6 +1052,8 @@ int main(int argc, char **argv)
 		return argc < 2 ? 2 : 0;
 	}
 	parse_opts(&o, argc - 1, argv + 1);
+	if (o.timeout < 0) /* an echo lasts until it is stopped, however slow the test is */
+		o.timeout = !strcmp(argv[1], "echo") && !o.has_expect ? 0 : 20;
 	flows = calloc(FLOW_SLOTS, sizeof(*flows));
 	if (!flows)
 		die("out of memory");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Two cores, A and B, in a world of their own: a clock that only events move, a link with delay, loss, duplication and
- * reordering, and at each end a model of the daemon, which sends control segments late and keeps waiting datagrams in
- * the order of their numbers. The same seed gives the same run.
+ * reordering, and at each end a daemon, which sends control segments late and keeps waiting datagrams: its queue is
+ * the real one, src/waiting.c. The same seed gives the same run.
  *
  *	application -> core -> link -> core -> application
  *	                 \      ^
@@ -19,16 +19,20 @@
 #include <string.h>
 
 #include "core/conn.h"
+#include "core/parse.h"
 #include "prng.h"
+#include "waiting.h"
 
 enum {
 	SIM_EVENTS_MAX = 16384,
-	SIM_DATAGRAMS_MAX = 4096, /* of each side */
-	SIM_QUEUE_MAX = 256,
+	SIM_DATAGRAMS_MAX = 16384, /* of each side */
+	SIM_FRAME_HEADERS = ETH_HLEN + sizeof(struct iphdr) + UDP_HEADER_LEN,
 };
 
-#define SIM_TICK_NS (100 * NSEC_PER_MSEC)
-#define SIM_GAP_NS  (50 * NSEC_PER_MSEC) /* how long the daemon waits for a number that is late */
+/* As src/clock.h has it. */
+#define SIM_TICK_NS  (50 * NSEC_PER_MSEC) /* of a connection that something happened to lately */
+#define SIM_WATCH_NS (3 * NSEC_PER_SEC)	  /* that is lately */
+#define SIM_WALK_NS  NSEC_PER_SEC	  /* between ticks of the others */
 
 /* What the world is like. Chances are in 1/1000. */
 struct sim_options {
@@ -37,12 +41,17 @@ struct sim_options {
 	__u64 daemon_ns;	   /* the daemon takes up to so long */
 	bool reorder;
 	__u32 loss_control, loss_data, duplicate;
-	__u32 hold_failure; /* frames that do not reach the daemon; the core is told */
-	__u64 outage_ns[2]; /* from, to: nothing gets through from A to B */
+	__u32 loss_event;   /* of core to daemon: the ring is full */
+	__u32 hold_failure; /* frames that do not reach the daemon; the core is told, perhaps late */
+	__u32 release_failure;	   /* frames that the daemon cannot send; the core is told */
+	__u64 outage_ns[2];	   /* from, to: nothing gets through */
+	__u8 outage_of;		   /* set of 1 << sender */
+	__u32 lost_control_nth[2]; /* this control segment of each side is lost; 0: none */
 };
 
+/* A frame on its way to the daemon, or that did not get there. */
 struct sim_frame {
-	__u32 number, offset, epoch, id;
+	__u32 number, end, epoch, id;
 	__u16 len;
 	bool first;
 };
@@ -54,11 +63,12 @@ struct sim_packet {
 	__u8 padding;
 };
 
-enum sim_event_type { SIM_ARRIVES, SIM_DAEMON, SIM_HELD, SIM_APP, SIM_TICK };
+enum sim_event_type { SIM_ARRIVES, SIM_DAEMON, SIM_HELD, SIM_UNHOLD, SIM_APP, SIM_TICK };
 
 struct sim_event {
 	__u64 at;
 	__u32 serial;
+	__u32 life; /* of the host: a restart voids what goes on inside it */
 	__u8 type, side;
 	union {
 		struct sim_packet packet;
@@ -70,9 +80,10 @@ struct sim_event {
 enum sim_fate {
 	SIM_UNSENT,
 	SIM_UNDERWAY,
+	SIM_WAITING, /* in the daemon, or on the way there */
 	SIM_DELIVERED,
 	SIM_DROPPED,
-	SIM_FLUSHED,
+	SIM_FLUSHED, /* the host restarted */
 	SIM_LOST_ON_LINK
 };
 
@@ -83,24 +94,29 @@ struct sim_app {
 	bool random_len; /* 0 .. len */
 };
 
+struct sim;
+
 struct sim_side {
+	struct sim *sim;
+	__u8 at;
 	struct conn c;
 	bool exists;
+	__u32 life;
 	struct sim_app app;
 	__u32 next_id;
 	__u8 fate[SIM_DATAGRAMS_MAX];
+	__u64 sent_ns[SIM_DATAGRAMS_MAX]; /* by the application */
 	__u8 copies[SIM_DATAGRAMS_MAX];	  /* put on the link */
 	__u8 received[SIM_DATAGRAMS_MAX]; /* of the other side's */
 	__s64 last_received;
 	__u32 out_of_order;
 	__u32 dropped[REASON_COUNT];
-	__u32 rsts, syns, failures, losses;
+	__u32 rsts, syns, failures, losses, controls;
 	__u64 established_ns, link_free_ns, daemon_free_ns;
-	/* the daemon's queue */
-	struct sim_frame queue[SIM_QUEUE_MAX];
-	__u32 queued, queue_epoch, queue_next, queue_limit;
-	bool queue_started, queue_open;
-	__u64 stalled_ns;
+	/* the daemon */
+	struct waiting waiting;
+	__u64 watch_ns, walk_ns; /* until when it ticks often, when it ticked last */
+	__u32 unsent;		 /* frames that it could not send */
 	/* what must not go back */
 	bool ack_known, edge_known;
 	__u32 ack, edge; /* announced; and what the peer announced, as it came in */
@@ -113,7 +129,8 @@ struct sim {
 	uint64_t random;
 	__u32 serial, event_count;
 	struct sim_side side[2];
-	bool trace; /* say what happens, on stdout */
+	__u64 packet_ns, silence_ns; /* last packet of anybody, longest time without one */
+	bool trace;		     /* say what happens, on stdout */
 	char failure[200];
 	struct sim_event heap[SIM_EVENTS_MAX];
 };
@@ -219,6 +236,7 @@ static inline void sim_schedule(struct sim *sim, __u64 at, enum sim_event_type t
 		event = *what;
 	event.at = at;
 	event.serial = sim->serial++;
+	event.life = sim->side[side].life;
 	event.type = (__u8)type;
 	event.side = side;
 	sim_push(sim, &event);
@@ -242,11 +260,16 @@ static inline void sim_link(struct sim *sim, __u8 from, const struct sim_packet 
 {
 	struct sim_side *side = &sim->side[from];
 	bool data = packet->id >= 0;
-	bool outage = from == 0 && sim->now_ns >= sim->opt.outage_ns[0] &&
+	bool outage = sim->opt.outage_of & 1 << from && sim->now_ns >= sim->opt.outage_ns[0] &&
 		      sim->now_ns < sim->opt.outage_ns[1];
+	bool chosen = !data && ++side->controls == sim->opt.lost_control_nth[from];
 
-	sim_trace_packet(sim, from, "sends", packet);
-	if (outage || sim_chance(sim, data ? sim->opt.loss_data : sim->opt.loss_control)) {
+	sim_trace_packet(sim, from, outage || chosen ? "loses" : "sends", packet);
+	if (sim->packet_ns && sim->now_ns - sim->packet_ns > sim->silence_ns)
+		sim->silence_ns = sim->now_ns - sim->packet_ns;
+	sim->packet_ns = sim->now_ns;
+	if (outage || chosen ||
+	    sim_chance(sim, data ? sim->opt.loss_data : sim->opt.loss_control)) {
 		if (data)
 			side->fate[packet->id] = SIM_LOST_ON_LINK;
 		return;
@@ -321,7 +344,7 @@ static inline void sim_effect(struct sim *sim, __u8 at, const struct effect *eff
 		if (eff->reply[i].flags & TCP_ACK)
 			sim_announce(sim, at, eff->reply[i].ack);
 	}
-	if (eff->notify || eff->reply[0].flags) {
+	if ((eff->notify || eff->reply[0].flags) && !sim_chance(sim, sim->opt.loss_event)) {
 		__u64 when = sim->now_ns + sim_up_to(sim, sim->opt.daemon_ns);
 
 		if (when < side->daemon_free_ns) /* one ring: in order */
@@ -356,10 +379,32 @@ static inline void sim_send_data(struct sim *sim, __u8 at, __u32 id, __u16 len,
 	sim_link(sim, at, &packet);
 }
 
+/* To the daemon, by one buffer for each CPU: frames overtake each other, and a failure is told when others wait too. */
+static inline void sim_hold(struct sim *sim, __u8 at, __u32 id, __u16 len, struct effect *eff)
+{
+	struct sim_side *side = &sim->side[at];
+	bool failed = sim_chance(sim, sim->opt.hold_failure);
+	__u64 delay_ns = failed ? sim_up_to(sim, 100000) : sim_up_to(sim, sim->opt.daemon_ns / 4);
+	struct sim_event event;
+
+	event.frame = (struct sim_frame){ .number = eff->held_number,
+					  .end = eff->held_end,
+					  .epoch = eff->epoch,
+					  .id = id,
+					  .len = len,
+					  .first = eff->held_first };
+	side->fate[id] = failed ? SIM_DROPPED : SIM_WAITING;
+	side->dropped[REASON_DROP_HOLD_FAILED] += failed;
+	if (failed && sim_chance(sim, 500))
+		conn_unhold_unsent(&side->c, event.frame.number, len);
+	else
+		sim_schedule(sim, sim->now_ns + delay_ns, failed ? SIM_UNHOLD : SIM_HELD, at,
+			     &event);
+}
+
 static inline void sim_egress(struct sim *sim, __u8 at, __u32 id, __u16 len, bool released)
 {
 	struct sim_side *side = &sim->side[at];
-	struct sim_event event;
 	struct effect eff = { 0 };
 	struct env env;
 
@@ -371,23 +416,10 @@ static inline void sim_egress(struct sim *sim, __u8 at, __u32 id, __u16 len, boo
 	}
 	side->fate[id] = SIM_UNDERWAY;
 	conn_egress(&side->c, &env, len, released, &eff);
-	if (eff.verdict == VERDICT_PASS) {
+	if (eff.verdict == VERDICT_PASS)
 		sim_send_data(sim, at, id, len, &eff);
-	} else if (eff.verdict == VERDICT_HOLD && sim_chance(sim, sim->opt.hold_failure)) {
-		conn_unhold(&side->c, len);
-		eff.reason = REASON_DROP_HOLD_FAILED;
-		eff.verdict = VERDICT_DROP;
-	} else if (eff.verdict == VERDICT_HOLD) {
-		event.frame = (struct sim_frame){ .number = eff.held_number,
-						  .offset = eff.held_offset,
-						  .epoch = eff.epoch,
-						  .id = id,
-						  .len = len,
-						  .first = eff.held_first };
-		/* one buffer for each CPU: they overtake each other */
-		sim_schedule(sim, sim->now_ns + sim_up_to(sim, sim->opt.daemon_ns / 4), SIM_HELD,
-			     at, &event);
-	}
+	else if (eff.verdict == VERDICT_HOLD)
+		sim_hold(sim, at, id, len, &eff);
 	if (eff.verdict == VERDICT_DROP) {
 		side->fate[id] = SIM_DROPPED;
 		side->dropped[eff.reason]++;
@@ -397,95 +429,84 @@ static inline void sim_egress(struct sim *sim, __u8 at, __u32 id, __u16 len, boo
 	sim_effect(sim, at, &eff);
 }
 
-/* ---- the daemon's queue ---- */
+/* ---- the daemon ---- */
 
-static inline void sim_queue_restart(struct sim *sim, __u8 at, __u32 epoch)
+static const struct conn_key sim_key[2] = {
+	{ .local.word[3] = 1, .remote.word[3] = 2, .local_port = 3, .remote_port = 4 },
+	{ .local.word[3] = 2, .remote.word[3] = 1, .local_port = 4, .remote_port = 3 },
+};
+
+/* As much of a frame as src/waiting.c wants to see; the datagram's number lies in the IP header. */
+static inline void sim_add_frame(struct sim *sim, __u8 at, const struct sim_frame *frame)
 {
-	struct sim_side *side = &sim->side[at];
+	static __u8 bytes[SIM_FRAME_HEADERS + 65535];
+	struct mimic_held meta = {
+		.key = sim_key[at],
+		.epoch = frame->epoch,
+		.number = frame->number,
+		.end = frame->end,
+		.frame_len = (__u32)SIM_FRAME_HEADERS + frame->len,
+		.payload_len = frame->len,
+		.l4_off = ETH_HLEN + sizeof(struct iphdr),
+		.first = frame->first,
+	};
+	struct iphdr ip = {
+		.version = 4,
+		.ihl = 5,
+		.tot_len = host_to_be16(sizeof(ip) + UDP_HEADER_LEN + frame->len),
+		.id = (__u16)frame->id,
+		.protocol = PROTO_UDP,
+	};
 
-	for (__u32 i = 0; i < side->queued; i++)
-		side->fate[side->queue[i].id] = SIM_FLUSHED;
-	side->queued = 0;
-	side->queue_epoch = epoch;
-	side->queue_started = false;
-	side->queue_open = false;
+	bytes[12] = ETH_P_IP >> 8;
+	memcpy(bytes + ETH_HLEN, &ip, sizeof(ip));
+	if (waiting_add(&sim->side[at].waiting, &meta, bytes, sim->now_ns))
+		sim_fail(sim, "%c: the daemon refuses datagram %u", 'A' + at, frame->id);
 }
 
-static inline void sim_queue_send(struct sim *sim, __u8 at)
+static inline int sim_release(void *context, const struct waiting_frame *frame)
 {
-	struct sim_side *side = &sim->side[at];
+	struct sim_side *side = context;
+	struct iphdr ip;
 
-	while (side->queued && side->queue_open) {
-		struct sim_frame frame = side->queue[0];
-
-		if (seq_diff(side->queue_limit, frame.offset + frame.len) < 0)
-			return;
-		if (!side->queue_started || frame.number != side->queue_next) {
-			if (!side->stalled_ns)
-				side->stalled_ns = sim->now_ns;
-			if (sim->now_ns - side->stalled_ns < SIM_GAP_NS)
-				return;
-		}
-		side->stalled_ns = 0;
-		side->queue_started = true;
-		side->queue_next = frame.number + 1;
-		side->queued--;
-		memmove(&side->queue[0], &side->queue[1], side->queued * sizeof(frame));
-		sim_egress(sim, at, frame.id, frame.len, true);
+	memcpy(&ip, frame->bytes + frame->l3_off, sizeof(ip));
+	if (sim_chance(side->sim, side->sim->opt.release_failure)) {
+		side->fate[ip.id] = SIM_DROPPED;
+		side->unsent++;
+		return -1;
 	}
+	sim_egress(side->sim, side->at, ip.id, frame->payload_len, true);
+	return 0;
 }
 
-static inline void sim_queue_add(struct sim *sim, __u8 at, const struct sim_frame *frame)
+static inline void sim_unhold(void *context, const struct conn_key *key, uint32_t epoch,
+			      uint16_t payload_len)
 {
-	struct sim_side *side = &sim->side[at];
-	__u32 i = side->queued;
+	struct sim_side *side = context;
 
-	if (side->queue_epoch != frame->epoch) {
-		if (side->queued && seq_diff(frame->epoch, side->queue_epoch) < 0) {
-			side->fate[frame->id] = SIM_FLUSHED;
-			return;
-		}
-		sim_queue_restart(sim, at, frame->epoch);
-	}
-	if (i == SIM_QUEUE_MAX) {
-		sim_fail(sim, "%c: the daemon's queue is longer than its bound", 'A' + at);
-		return;
-	}
-	if (frame->first && !side->queue_started) {
-		side->queue_started = true;
-		side->queue_next = frame->number;
-	}
-	for (; i && seq_diff(frame->number, side->queue[i - 1].number) < 0; i--)
-		side->queue[i] = side->queue[i - 1];
-	side->queue[i] = *frame;
-	side->queued++;
-	sim_queue_send(sim, at);
+	if (memcmp(key, &sim_key[side->at], sizeof(*key)))
+		sim_fail(side->sim, "%c: a datagram of another connection", 'A' + side->at);
+	if (side->exists && side->c.epoch == epoch)
+		conn_unhold(&side->c, payload_len);
 }
 
 static inline void sim_daemon(struct sim *sim, __u8 at, const struct effect *eff)
 {
-	struct sim_side *side = &sim->side[at];
 	__u8 wscale = sim->opt.settings[at].max_window ? CONN_WINDOW_SCALE_MAX : CONN_WINDOW_SCALE;
+	struct sim_side *side = &sim->side[at];
 
 	for (int i = 0; i < CONN_REPLIES; i++) {
 		if (eff->reply[i].flags)
 			sim_send_reply(sim, at, &eff->reply[i], wscale);
 	}
-	if (eff->notify & NOTIFY_FLUSH && side->queue_epoch != eff->epoch)
-		sim_queue_restart(sim, at, eff->epoch);
+	side->watch_ns = sim->now_ns + SIM_WATCH_NS;
+	if (eff->notify & NOTIFY_FLUSH)
+		waiting_flush(&side->waiting, &sim_key[at], eff->epoch);
 	if (eff->notify & NOTIFY_LOST)
-		side->queue_open = false;
-	if (!(eff->notify & NOTIFY_RELEASE))
-		return;
-	if (side->queue_epoch != eff->epoch) {
-		if (side->queued && seq_diff(eff->epoch, side->queue_epoch) < 0)
-			return;
-		sim_queue_restart(sim, at, eff->epoch);
-	}
-	if (!side->queue_open || seq_diff(eff->release_limit, side->queue_limit) > 0)
-		side->queue_limit = eff->release_limit;
-	side->queue_open = true;
-	sim_queue_send(sim, at);
+		waiting_close_queue(&side->waiting, &sim_key[at]);
+	if (eff->notify & NOTIFY_RELEASE)
+		waiting_release(&side->waiting, &sim_key[at], eff->epoch, eff->release_limit,
+				sim->now_ns);
 }
 
 /* ---- a segment arrives ---- */
@@ -566,6 +587,7 @@ static inline void sim_app_sends(struct sim *sim, __u8 at)
 	struct sim_app *app = &side->app;
 	__u32 id = side->next_id++;
 
+	side->sent_ns[id] = sim->now_ns;
 	if (side->next_id < app->count)
 		sim_schedule(sim, sim->now_ns + sim_up_to(sim, 2 * app->interval_ns), SIM_APP, at,
 			     NULL);
@@ -581,32 +603,83 @@ static inline void sim_tick(struct sim *sim, __u8 at)
 	struct env env;
 
 	sim_schedule(sim, sim->now_ns + SIM_TICK_NS, SIM_TICK, at, NULL);
-	sim_queue_send(sim, at);
+	waiting_tick(&side->waiting, sim->now_ns);
 	sim_env(sim, &env);
+	if (sim->now_ns > side->watch_ns && sim->now_ns - side->walk_ns < SIM_WALK_NS)
+		return;
+	side->walk_ns = sim->now_ns;
 	if (!side->exists || !conn_tick_is_due(&side->c, env.now_ns))
 		return;
 	conn_tick(&side->c, &env, &eff);
 	sim_effect(sim, at, &eff);
 }
 
+static inline void sim_start_daemon(struct sim *sim, __u8 at)
+{
+	struct sim_side *side = &sim->side[at];
+	const struct waiting_ops ops = { .send = sim_release, .lost = sim_unhold, .context = side };
+
+	side->sim = sim;
+	side->at = at;
+	waiting_init(&side->waiting, &ops, MIMIC_HELD_TOTAL_BYTES);
+}
+
 static inline void sim_init(struct sim *sim, __u64 seed)
 {
 	static const struct conn_settings defaults = CONN_SETTINGS_DEFAULT;
 
+	for (__u8 at = 0; at < 2; at++) {
+		if (sim->side[at].sim)
+			waiting_free(&sim->side[at].waiting);
+	}
 	memset(sim, 0, offsetof(struct sim, heap));
 	sim->random = seed;
 	sim->now_ns = 1000 * NSEC_PER_SEC;
 	sim->opt.settings[0] = sim->opt.settings[1] = defaults;
 	sim->side[0].last_received = sim->side[1].last_received = -1;
+	sim_start_daemon(sim, 0);
+	sim_start_daemon(sim, 1);
 }
 
 /* A host restarts: its connection is gone, and what waited there. */
 static inline void sim_forget(struct sim *sim, __u8 at)
 {
-	sim_queue_restart(sim, at, 0);
-	sim->side[at].exists = false;
-	sim->side[at].ack_known = false;
-	sim->side[at].edge_known = false;
+	struct sim_side *side = &sim->side[at];
+
+	sim_trace(sim, at, "restarts");
+	for (__u32 i = 0; i < side->next_id; i++) {
+		if (side->fate[i] == SIM_WAITING)
+			side->fate[i] = SIM_FLUSHED;
+	}
+	waiting_free(&side->waiting);
+	sim_start_daemon(sim, at);
+	side->life++;
+	side->unsent = 0;
+	side->exists = false;
+	side->ack_known = false;
+	side->edge_known = false;
+}
+
+static inline void sim_happens(struct sim *sim, const struct sim_event *event)
+{
+	struct sim_side *side = &sim->side[event->side];
+	bool inside = event->type == SIM_DAEMON || event->type == SIM_HELD ||
+		      event->type == SIM_UNHOLD;
+
+	if (inside && event->life != side->life)
+		return;
+	if (event->type == SIM_ARRIVES)
+		sim_arrives(sim, event->side, &event->packet);
+	else if (event->type == SIM_DAEMON)
+		sim_daemon(sim, event->side, &event->eff);
+	else if (event->type == SIM_HELD)
+		sim_add_frame(sim, event->side, &event->frame);
+	else if (event->type == SIM_UNHOLD && side->exists && side->c.epoch == event->frame.epoch)
+		conn_unhold_unsent(&side->c, event->frame.number, event->frame.len);
+	else if (event->type == SIM_APP)
+		sim_app_sends(sim, event->side);
+	else if (event->type == SIM_TICK)
+		sim_tick(sim, event->side);
 }
 
 /* Runs until `end_ns` from now. */
@@ -627,16 +700,7 @@ static inline void sim_run(struct sim *sim, __u64 end_ns)
 	while (!sim->failure[0] && sim->heap[0].at <= end_ns) {
 		sim_pop(sim, &event);
 		sim->now_ns = event.at;
-		if (event.type == SIM_ARRIVES)
-			sim_arrives(sim, event.side, &event.packet);
-		else if (event.type == SIM_DAEMON)
-			sim_daemon(sim, event.side, &event.eff);
-		else if (event.type == SIM_HELD)
-			sim_queue_add(sim, event.side, &event.frame);
-		else if (event.type == SIM_APP)
-			sim_app_sends(sim, event.side);
-		else
-			sim_tick(sim, event.side);
+		sim_happens(sim, &event);
 	}
 	sim->now_ns = end_ns;
 }

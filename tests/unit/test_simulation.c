@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Two cores talk to each other over a simulated link: bursts, simultaneous opens, loss, reordering, restarts.
+ * Two cores talk to each other over a simulated link: bursts, simultaneous opens, loss, reordering, outages, restarts,
+ * hours of silence, lost events and frames between core and daemon.
  *
  * Each test runs many seeds (SIM_ROUNDS of them). A failure names its seed: SIM_SEED=N CK_RUN_CASE=NAME runs that one
- * alone,
- * SIM_TRACE=1 with it shows every segment.
+ * alone, SIM_TRACE=1 with it shows every segment.
  */
 #include <stdlib.h>
 
@@ -74,11 +74,15 @@ static void check_quiet(void)
 	for (__u8 at = 0; at < 2; at++) {
 		struct sim_side *side = &sim.side[at];
 
-		if (side->c.held || side->c.held_bytes || side->queued)
+		if (side->c.held || side->c.held_space || side->waiting.frames)
 			sim_fail(
 				&sim,
-				"%c: %u datagrams (%u bytes) wait in the core's mind, %u in the daemon",
-				'A' + at, side->c.held, side->c.held_bytes, side->queued);
+				"%c: %u datagrams (%u bytes) wait in the core's mind, %zu in the daemon",
+				'A' + at, side->c.held, side->c.held_space, side->waiting.frames);
+		if (count_fate(at, SIM_WAITING) + side->unsent != side->waiting.dropped)
+			sim_fail(&sim, "%c: %u datagrams waited in vain, the daemon knows of %llu",
+				 'A' + at, count_fate(at, SIM_WAITING),
+				 (unsigned long long)side->waiting.dropped);
 		if (count_fate(at, SIM_UNDERWAY) || side->next_id != side->app.count)
 			sim_fail(&sim, "%c: %u datagrams are nowhere", 'A' + at,
 				 count_fate(at, SIM_UNDERWAY));
@@ -170,12 +174,30 @@ static void check_recovered(void)
 	check_established();
 }
 
+/* What was sent from `from_ns` on arrives; lossless links only. */
+static void check_flows_from(__u64 from_ns)
+{
+	for (__u8 at = 0; at < 2; at++) {
+		struct sim_side *side = &sim.side[at];
+
+		for (__u32 i = 0; i < side->next_id; i++) {
+			if (side->sent_ns[i] >= from_ns && side->fate[i] != SIM_DELIVERED)
+				sim_fail(&sim,
+					 "%c: datagram %u, sent %llu ms too late, has fate %u",
+					 'A' + at, i,
+					 (unsigned long long)(side->sent_ns[i] - from_ns) /
+						 NSEC_PER_MSEC,
+					 side->fate[i]);
+		}
+	}
+}
+
 /* ---- scenarios ---- */
 
 static void burst(void)
 {
 	any_world();
-	app(any(2), any(1000) * 1000ULL, 100, 1400, any(2) ? any(100000) : 0);
+	app((__u8)any(2), any(1000) * 1000ULL, 100, 1400, any(2) ? any(100000) : 0);
 }
 
 /* Both ends start at once, or nearly so. */
@@ -227,6 +249,52 @@ static void run_40_seconds(void)
 	sim_run(&sim, 40 * NSEC_PER_SEC);
 }
 
+/* SYNs come twice, the second time late: it must not harm the connection that the first one made. */
+static void duplicate_syn(void)
+{
+	any_world();
+	sim.opt.delay_ns = 300 * NSEC_PER_MSEC + sim_up_to(&sim, 1400 * NSEC_PER_MSEC);
+	sim.opt.duplicate = 200 + any(800);
+	sim.opt.reorder = true;
+	sim.opt.jitter_ns = sim_up_to(&sim, sim.opt.delay_ns);
+	app(0, 0, 100, 1400, any(100) * NSEC_PER_MSEC);
+	if (any(2))
+		app(1, sim_up_to(&sim, 3 * sim.opt.delay_ns), 100, 1400, any(100) * NSEC_PER_MSEC);
+}
+
+static void check_duplicate_syn(void)
+{
+	sim.side[0].out_of_order = sim.side[1].out_of_order = 0;
+	check_bounded();
+}
+
+/* One control segment of the first few of each side gets lost, each in turn. */
+static void one_lost(void)
+{
+	any_world();
+	sim.opt.lost_control_nth[any(2)] = 1 + any(8);
+	app(0, 0, 100, 1400, any(2) ? any(100000) : 100 * NSEC_PER_MSEC);
+	if (any(2))
+		app(1, any(2) ? any(1000000) : sim_up_to(&sim, 3 * sim.opt.delay_ns), 100, 1400,
+		    any(2) ? any(100000) : 100 * NSEC_PER_MSEC);
+}
+
+static void run_25_seconds(void)
+{
+	sim_run(&sim, 25 * NSEC_PER_SEC);
+}
+
+/* Both start at once, and their handshakes are thrown together. */
+static void reordering_both(void)
+{
+	any_world();
+	sim.opt.reorder = true;
+	sim.opt.jitter_ns = sim_up_to(&sim, 2 * sim.opt.delay_ns);
+	sim.opt.duplicate = any(2) ? any(300) : 0;
+	app(0, 0, 100, 1400, any(1000000));
+	app(1, any(4) ? any(2000) : sim_up_to(&sim, 2 * sim.opt.delay_ns), 100, 1400, any(1000000));
+}
+
 static void reordering(void)
 {
 	any_world();
@@ -261,6 +329,46 @@ static void check_hold_failures(void)
 		sim_fail(&sim, "%u datagrams came out of order", sim.side[1].out_of_order);
 }
 
+/* Frames come back that cannot be sent. */
+static void release_failures(void)
+{
+	hold_failures();
+	sim.opt.release_failure = 1 + any(300);
+	sim.opt.hold_failure = any(2) ? any(300) : 0;
+}
+
+static void check_release_failures(void)
+{
+	check_quiet();
+	check_established();
+	check_no_reset();
+	if (count_fate(0, SIM_DELIVERED) + count_fate(0, SIM_DROPPED) != 500 ||
+	    sim.side[0].dropped[REASON_DROP_HOLD_FULL] + sim.side[0].unsent +
+			    sim.side[0].dropped[REASON_DROP_HOLD_FAILED] !=
+		    count_fate(0, SIM_DROPPED))
+		sim_fail(&sim, "%u arrived, %u were dropped", count_fate(0, SIM_DELIVERED),
+			 count_fate(0, SIM_DROPPED));
+	if (sim.side[1].out_of_order)
+		sim_fail(&sim, "%u datagrams came out of order", sim.side[1].out_of_order);
+}
+
+/* The ring to the daemon is full now and then: control segments and the news of what may go get lost. */
+static void lost_events(void)
+{
+	any_world();
+	sim.opt.loss_event = 10 + any(291);
+	app(0, 0, 600, 1 + any(1400), 100 * NSEC_PER_MSEC);
+	if (any(2))
+		app(1, any(2) ? 0 : sim_up_to(&sim, 3 * NSEC_PER_SEC), 3000, 1 + any(1400),
+		    20 * NSEC_PER_MSEC);
+}
+
+/* Whatever waited in vain is given up after a minute. */
+static void run_130_seconds(void)
+{
+	sim_run(&sim, 130 * NSEC_PER_SEC);
+}
+
 /* 1 to 30 % of the control segments get lost, of the data none. */
 static void lost_control(void)
 {
@@ -293,24 +401,30 @@ static void run_100_seconds(void)
 static void restart(void)
 {
 	any_world();
-	app(0, 0, 300, 1 + any(1400), 10 * NSEC_PER_MSEC);
+	app(0, 0, 500, 1 + any(1400), 10 * NSEC_PER_MSEC);
 	if (any(2))
-		app(1, sim_up_to(&sim, NSEC_PER_SEC), 300, 1 + any(1400), 10 * NSEC_PER_MSEC);
+		app(1, sim_up_to(&sim, NSEC_PER_SEC), 500, 1 + any(1400), 10 * NSEC_PER_MSEC);
+	if (any(4) == 0)
+		sim.opt.settings[1].handshake_interval_s = 0;
 }
+
+static __u64 restart_ns;
 
 static void run_restart(void)
 {
 	sim_run(&sim, 1 * NSEC_PER_SEC + sim_up_to(&sim, NSEC_PER_SEC / 2));
+	restart_ns = sim.now_ns;
 	sim_forget(&sim, (__u8)any(2));
 	sim_run(&sim, 9 * NSEC_PER_SEC);
 }
 
-/* A restart is settled within seconds: the time of a few round trips and a liveness check. */
+/* A restart is settled within a second and a few round trips, whoever has something to send. */
 static void check_restart(void)
 {
 	check_recovered();
+	check_flows_from(restart_ns + NSEC_PER_SEC + 6 * sim.opt.delay_ns);
 	for (__u8 at = 0; at < 2; at++) {
-		if (count_fate(at, SIM_DELIVERED) + 200 < sim.side[at].app.count)
+		if (count_fate(at, SIM_DELIVERED) + 350 < sim.side[at].app.count)
 			sim_fail(&sim, "%c: only %u of %u arrived", 'A' + at,
 				 count_fate(at, SIM_DELIVERED), sim.side[at].app.count);
 	}
@@ -320,6 +434,7 @@ static void check_restart(void)
 static void outage(void)
 {
 	any_world();
+	sim.opt.outage_of = 1;
 	sim.opt.outage_ns[0] = sim.now_ns + NSEC_PER_SEC;
 	sim.opt.outage_ns[1] = sim.now_ns + 4 * NSEC_PER_SEC;
 	sim.opt.delay_ns %= 50 * NSEC_PER_MSEC;
@@ -327,9 +442,61 @@ static void outage(void)
 	app(1, 0, 800, 1400, 10 * NSEC_PER_MSEC);
 }
 
+/* For 10 s, at a rate that goes through any window; A to B, B to A, or both. The link heals, and all is well. */
+static void long_outage(void)
+{
+	any_world();
+	sim.opt.outage_of = (__u8)(1 + any(3));
+	sim.opt.outage_ns[0] = sim.now_ns + NSEC_PER_SEC;
+	sim.opt.outage_ns[1] = sim.now_ns + 11 * NSEC_PER_SEC;
+	sim.opt.delay_ns %= 100 * NSEC_PER_MSEC;
+	app(0, 0, 9500, 60000, 3 * NSEC_PER_MSEC / 2);
+	if (any(2))
+		app(1, 0, 9500, any(2) ? 60000 : 100, 3 * NSEC_PER_MSEC / 2);
+}
+
+static void check_long_outage(void)
+{
+	check_recovered();
+	check_flows_from(sim.opt.outage_ns[1] + NSEC_PER_SEC);
+}
+
 static void run_20_seconds(void)
 {
 	sim_run(&sim, 20 * NSEC_PER_SEC);
+}
+
+/* A datagram now and then, for hours: the link never stays silent for longer than a keepalive allows. */
+static void hours(void)
+{
+	any_world();
+	app(0, 0, 100, 1 + any(1400), (1 + any(300)) * NSEC_PER_SEC);
+	if (any(2))
+		app(1, sim_up_to(&sim, 100 * NSEC_PER_SEC), 100, 1 + any(1400),
+		    (1 + any(300)) * NSEC_PER_SEC);
+}
+
+static void run_hours(void)
+{
+	while (!sim.failure[0] && (sim.side[0].next_id < sim.side[0].app.count ||
+				   sim.side[1].next_id < sim.side[1].app.count))
+		sim_run(&sim, 10 * NSEC_PER_SEC);
+	sim_run(&sim, 10 * NSEC_PER_SEC);
+}
+
+static void check_hours(void)
+{
+	check_complete();
+	if (sim.silence_ns > 182 * NSEC_PER_SEC + 2 * sim.opt.delay_ns)
+		sim_fail(&sim, "nobody said anything for %llu s",
+			 (unsigned long long)(sim.silence_ns / NSEC_PER_SEC));
+	/* Then nothing more comes: stale after 600 s, and forgotten without ado. */
+	sim_run(&sim, 700 * NSEC_PER_SEC);
+	if (sim.side[0].exists || sim.side[1].exists)
+		sim_fail(&sim, "not forgotten: A %u, B %u", sim.side[0].exists, sim.side[1].exists);
+	if (sim.side[0].rsts + sim.side[1].rsts > 2 || sim.side[0].syns + sim.side[1].syns > 2)
+		sim_fail(&sim, "%u RSTs, %u SYNs", sim.side[0].rsts + sim.side[1].rsts,
+			 sim.side[0].syns + sim.side[1].syns);
 }
 
 static const struct scenario scenarios[] = {
@@ -339,12 +506,19 @@ static const struct scenario scenarios[] = {
 	{ "stream", stream, run_6_seconds, check_bounded, 500 },
 	{ "slow-link", slow_link, run_40_seconds, check_bounded, 1000 },
 	{ "slow-link-both", slow_link_both, run_40_seconds, check_bounded, 1000 },
+	{ "duplicate-syn", duplicate_syn, run_40_seconds, check_duplicate_syn, 1000 },
+	{ "one-lost", one_lost, run_25_seconds, check_complete, 2000 },
 	{ "reordering", reordering, run_6_seconds, check_unordered, 2000 },
+	{ "reordering-both", reordering_both, run_6_seconds, check_unordered, 2000 },
 	{ "hold-failures", hold_failures, run_6_seconds, check_hold_failures, 500 },
+	{ "release-failures", release_failures, run_6_seconds, check_release_failures, 500 },
+	{ "lost-events", lost_events, run_130_seconds, check_recovered, 500 },
 	{ "lost-control", lost_control, run_100_seconds, check_recovered, 1000 },
 	{ "bad-link", bad_link, run_100_seconds, check_recovered, 1000 },
 	{ "restart", restart, run_restart, check_restart, 1000 },
 	{ "outage", outage, run_20_seconds, check_recovered, 100 },
+	{ "long-outage", long_outage, run_20_seconds, check_long_outage, 50 },
+	{ "hours", hours, run_hours, check_hours, 50 },
 };
 
 static void run_seed(const struct scenario *scenario, __u64 seed)

@@ -97,8 +97,10 @@ ready() { grep -q READY /tmp/wirecheck.log; }
 exchange()
 {
 	echo "exchange with $1"
+	rm -f /tmp/echo.log
 	become left ./udpflow echo --bind "$1:5000" --timeout 600 --idle 600 >/tmp/echo.log 2>&1 &
 	echo=$!
+	poll 30 "udpflow echo does not start" grep -qs READY /tmp/echo.log
 	in_ns right ./udpflow send --to "$1:5000" --bind "$2:6000" --sizes "$3" --count 2 --rate 100 --reply \
 		--wait 30 --timeout 300 >/tmp/send.log 2>&1 || fail "udpflow send to $1"
 	cat /tmp/send.log

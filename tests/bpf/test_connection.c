@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the programs tell the daemon: handshakes, probes, resets, held datagrams; and what the daemon commands */
+#include <unistd.h>
+
+#include "ears.h"
+#include "model.h"
+#include "prng.h"
+
+enum {
+	ISN = 0x11223344, /* the peer's first number */
+};
+
+static __u8 payload[FRAME_MAX];
+static struct frame frame;
+static struct rig_run run;
+static struct ears ears;
+
+/* A datagram out, of a flow that a filter names. */
+static struct conn_key begin(struct rig *rig, struct frame_spec *spec, bool ipv6, size_t len)
+{
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	struct conn_key key;
+
+	frame_spec_init(spec, ipv6, payload, len);
+	spec->ethernet = rig->ethernet;
+	key = rig_key(spec, true);
+	rig_add_filter(rig, &key, &settings);
+	return key;
+}
+
+/* The peer's segment, of the flow of `out`. */
+static void receive(struct rig *rig, const struct frame_spec *out, __u8 flags, __u32 seq, __u32 ack, size_t len,
+		    enum frame_check check, uint32_t verdict)
+{
+	struct frame_spec spec = *out;
+
+	rig_turn(&spec);
+	spec.proto = IPPROTO_TCP;
+	spec.payload_len = len;
+	spec.check = check;
+	spec.tcp = (struct frame_tcp){ .seq = seq, .ack = ack, .window = 0x3400, .flags = flags };
+	if (flags & TCP_SYN) {
+		static const __u8 options[12] = { 2, 4, 0x05, 0xb4, 1, 3, 3, 9, 4, 2, 0, 0 };
+
+		spec.tcp.options_len = sizeof(options);
+		memcpy(spec.tcp.options, options, sizeof(options));
+	}
+	frame_build(&frame, &spec);
+	rig_ingress(rig, frame.bytes, frame.len, &run);
+	expect_eq(run.verdict, verdict);
+}
+
+static struct mimic_conn get(struct rig *rig, const struct conn_key *key)
+{
+	struct mimic_conn conn;
+
+	expect(rig_get(rig, key, &conn));
+	return conn;
+}
+
+START_TEST(test_responder)
+{
+	struct rig *rig = rig_reset(_i);
+	const struct mimic_event *event;
+	struct mimic_conn conn;
+	struct frame_spec spec;
+	struct conn_key key;
+
+	ears_open(&ears, rig);
+	for (unsigned int variant = 0; variant < 6; variant++) {
+		key = begin(rig, &spec, variant & 1, 0);
+		spec.vlans = (__u8)(variant / 2);
+		rig_remove_connections(rig);
+		receive(rig, &spec, TCP_SYN, ISN, 0, 0, FRAME_CHECK_COMPLETE, MODEL_XDP_DROP);
+		conn = get(rig, &key);
+		expect_eq(conn.c.state, CONN_SYN_RECEIVED);
+		expect_eq(conn.c.peer_mss, 1460);
+		expect_eq(conn.c.peer_wscale, 9);
+		event = ears_expect_reply(&ears, &key, TCP_SYN | TCP_ACK, conn.c.snd_nxt - 1, ISN + 1, 0);
+		expect_eq(event->reply[0].window, 0xffff);
+		expect_eq(event->window_scale, CONN_WINDOW_SCALE);
+		/* The L2 header of what came, turned round, tags included. */
+		expect_eq(event->l2.len, rig->ethernet ? 14 + 4 * spec.vlans : 0);
+		if (rig->ethernet) {
+			expect(!memcmp(event->l2.bytes, frame.bytes + 6, 6) &&
+			       !memcmp(event->l2.bytes + 6, frame.bytes, 6) &&
+			       !memcmp(event->l2.bytes + 12, frame.bytes + 12, frame.l3_off - 12));
+		}
+		/* Repeated, it gets the same answer. */
+		receive(rig, &spec, TCP_SYN, ISN, 0, 0, FRAME_CHECK_PARTIAL, MODEL_XDP_DROP);
+		ears_expect_reply(&ears, &key, TCP_SYN | TCP_ACK, conn.c.snd_nxt - 1, ISN + 1, 0);
+
+		receive(rig, &spec, TCP_ACK, ISN + 1, conn.c.snd_nxt, 0, FRAME_CHECK_COMPLETE, MODEL_XDP_DROP);
+		event = ears_expect_reply(&ears, &key, TCP_ACK, conn.c.snd_nxt, ISN + 1, 0);
+		expect_eq(event->notify, NOTIFY_ESTABLISHED);
+		expect_eq(event->reply[0].window, CONN_WINDOW_FULL >> CONN_WINDOW_SCALE);
+		conn = get(rig, &key);
+		expect_eq(conn.c.state, CONN_ESTABLISHED);
+		expect_eq(conn.c.snd_wnd, 0x3400 << 9);
+
+		receive(rig, &spec, TCP_ACK, ISN + 1, conn.c.snd_nxt, 100, FRAME_CHECK_COMPLETE, MODEL_XDP_PASS);
+		ears_expect_silence(&ears);
+	}
+	ears_close(&ears);
+}
+END_TEST
+
+START_TEST(test_bad_segments)
+{
+	struct rig *rig = rig_reset(_i);
+	struct rig_counters before;
+	struct mimic_conn conn;
+	struct frame_spec spec, bad;
+	struct conn_key key;
+
+	ears_open(&ears, rig);
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		key = begin(rig, &spec, ipv6, 0);
+		/* A SYN with every bit of the TCP header wrong in turn: never believed, never answered. */
+		for (size_t bit = 0; bit < 20 * 8; bit++) {
+			if (bit / 8 < 4 || bit / 8 == 12 || (bit / 8 == 13 && bit % 8 != 1))
+				continue; /* other ports, another header length, not a SYN (tested elsewhere) */
+			bad = spec;
+			rig_turn(&bad);
+			bad.proto = IPPROTO_TCP;
+			bad.tcp.flags = TCP_SYN;
+			frame_build(&frame, &bad);
+			frame.bytes[frame.l4_off + bit / 8] ^= (__u8)(1 << bit % 8);
+			rig_count(rig, &before);
+			rig_ingress(rig, frame.bytes, frame.len, &run);
+			expect_eq(run.verdict, MODEL_XDP_DROP);
+			rig_expect_counted(rig, &before, REASON_DROP_RX_CHECKSUM, REASON_NONE);
+			expect(!rig_get(rig, &key, &conn));
+		}
+		ears_expect_silence(&ears);
+
+		/* Malformed options. */
+		bad.tcp.options_len = 4;
+		memcpy(bad.tcp.options, "\x02\x09\x05\xb4", 4);
+		frame_build(&frame, &bad);
+		rig_count(rig, &before);
+		rig_ingress(rig, frame.bytes, frame.len, &run);
+		expect_eq(run.verdict, MODEL_XDP_DROP);
+		rig_expect_counted(rig, &before, REASON_DROP_RX_OPTIONS, REASON_NONE);
+		ears_expect_silence(&ears);
+
+		/* Data of an unknown connection gets a RST with its ack, RST and FIN get nothing. */
+		usleep(15000); /* one in a coarse millisecond */
+		rig_count(rig, &before);
+		receive(rig, &spec, TCP_ACK, 5, 99, 50, FRAME_CHECK_COMPLETE, MODEL_XDP_DROP);
+		rig_expect_counted(rig, &before, REASON_DROP_RX_UNKNOWN, REASON_TX_CONTROL);
+		ears_expect_reply(&ears, &key, TCP_RST, 99, 0, 0);
+		receive(rig, &spec, TCP_RST, 5, 99, 0, FRAME_CHECK_COMPLETE, MODEL_XDP_DROP);
+		receive(rig, &spec, TCP_FIN | TCP_ACK, 5, 99, 0, FRAME_CHECK_COMPLETE, MODEL_XDP_DROP);
+		ears_expect_silence(&ears);
+		expect(!rig_get(rig, &key, &conn));
+	}
+	ears_close(&ears);
+}
+END_TEST
+
+static void expect_held(struct rig *rig, const struct frame_spec *spec, const struct conn_key *key, __u32 number)
+{
+	const struct mimic_held *meta = &ears.heard[0].meta;
+	struct mimic_conn conn = get(rig, key);
+	struct frame sent;
+
+	expect_eq(ears.held, 1);
+	frame_build(&sent, spec);
+	expect(!memcmp(&meta->key, key, sizeof(*key)));
+	expect_eq(meta->epoch, conn.c.epoch);
+	expect_eq(meta->number, number);
+	expect_eq(meta->end, conn.c.held_end);
+	expect_eq(meta->frame_len, sent.len - spec->trailer);
+	expect_eq(meta->payload_len, spec->payload_len);
+	expect_eq(meta->l4_off, sent.l4_off);
+	expect_eq(meta->first, number == 0);
+	expect_eq(meta->vlan_present, 0);
+	rig_expect_bytes(rig, rig_describe(spec), ears.heard[0].frame, meta->frame_len, sent.bytes,
+			 sent.len - spec->trailer);
+	expect_eq(conn.c.held, number + 1);
+}
+
+/* The first datagram draws a SYN; it and those behind it wait, whole and with their place in the queue. */
+START_TEST(test_initiator_holds)
+{
+	static const size_t lens[] = { 0, 1, 100, 1400, 1472, 1460 };
+	struct rig *rig = rig_reset(_i);
+	struct __sk_buff marked = { .mark = RIG_RELEASE_MARK }, own_mark = { .mark = 42 };
+	const struct mimic_event *event;
+	struct mimic_conn conn = {};
+	struct frame_spec spec;
+	struct conn_key key;
+	__u32 space = 0;
+
+	ears_open(&ears, rig);
+	for (unsigned int variant = 0; variant < 6; variant++) {
+		key = begin(rig, &spec, variant & 1, 0);
+		spec.vlans = (__u8)(variant / 2);
+		rig_remove_connections(rig);
+		space = 0;
+		for (__u32 i = 0; i < ARRAY_SIZE(lens); i++) {
+			spec.payload_len = lens[i];
+			spec.trailer = lens[i] < 10 ? 8 : 0;
+			frame_build(&frame, &spec);
+			expect(!rig_try_egress(rig->datapath.egress_fd, frame.bytes, frame.len, &own_mark, &run));
+			expect_eq(run.verdict, TC_ACT_SHOT);
+			conn = get(rig, &key);
+			space += (__u32)lens[i];
+			if (i) {
+				ears_listen(&ears);
+				expect_eq(ears.events, 0);
+			} else {
+				event = ears_expect_reply(&ears, &key, TCP_SYN, conn.c.snd_nxt - 1, 0, 0);
+				expect_eq(event->l2.len, frame.l3_off);
+				expect(!memcmp(event->l2.bytes, frame.bytes, frame.l3_off));
+			}
+			expect_held(rig, &spec, &key, i);
+			expect_eq(conn.c.held_space, space);
+		}
+		expect_eq(conn.c.state, CONN_SYN_SENT);
+		expect_eq(conn.mark, 42);
+
+		receive(rig, &spec, TCP_SYN | TCP_ACK, ISN, conn.c.snd_nxt, 0, FRAME_CHECK_COMPLETE, MODEL_XDP_DROP);
+		event = ears_expect_reply(&ears, &key, TCP_ACK, conn.c.snd_nxt, ISN + 1, 0);
+		expect_eq(event->notify, NOTIFY_ESTABLISHED | NOTIFY_RELEASE);
+		expect_eq(event->epoch, conn.c.epoch);
+		expect_eq(event->release_limit, get(rig, &key).c.release_limit);
+		/* Everything may go: 4433 bytes wait, and the window is 0x3400, perhaps less some reserve. */
+		expect(seq_diff(event->release_limit, conn.c.held_end) >= 0 &&
+		       event->release_limit - (conn.c.held_end - space) <= 0x3400);
+
+		/* One comes back, and leaves with the mark that the flow has. */
+		frame_build(&frame, &spec);
+		expect(!rig_try_egress(rig->datapath.egress_fd, frame.bytes, frame.len, &marked, &run));
+		expect_eq(run.verdict, (uint32_t)TC_ACT_UNSPEC);
+		expect_eq(run.mark, 42);
+		expect(naive_l4_ok(run.bytes + frame.l3_off, IPPROTO_TCP, run.bytes + frame.l4_off,
+				   run.len - frame.l4_off));
+		expect_eq(get(rig, &key).c.held, ARRAY_SIZE(lens) - 1);
+		/* The peer has announced little so far, so it is asked for more. */
+		ears_expect_reply(&ears, &key, TCP_ACK, conn.c.snd_nxt + (__u32)spec.payload_len, ISN + 1, 1);
+	}
+	ears_close(&ears);
+}
+END_TEST
+
+/* Without a reader of the perf buffer a datagram is dropped and counted, and the queue stays right. */
+START_TEST(test_hold_fails)
+{
+	struct rig *rig = rig_reset(_i);
+	struct rig_counters before, now;
+	struct frame_spec spec;
+	struct conn_key key = begin(rig, &spec, false, 100);
+	struct mimic_conn conn;
+
+	frame_build(&frame, &spec);
+	rig_count(rig, &before);
+	rig_egress(rig, frame.bytes, frame.len, &run);
+	rig_count(rig, &now);
+	expect_eq(run.verdict, TC_ACT_SHOT);
+	expect_eq(now.value[REASON_DROP_HOLD_FAILED], before.value[REASON_DROP_HOLD_FAILED] + 1);
+	conn = get(rig, &key);
+	expect_eq(conn.c.held, 0);
+	expect_eq(conn.c.held_space, 0);
+	/* And with a full daemon. */
+	rig->datapath.shared->held_frame_bytes = MIMIC_HELD_TOTAL_BYTES;
+	rig_count(rig, &before);
+	rig_egress(rig, frame.bytes, frame.len, &run);
+	expect_eq(run.verdict, TC_ACT_SHOT);
+	rig_expect_counted(rig, &before, REASON_DROP_HOLD_FULL, REASON_NONE);
+}
+END_TEST
+
+/* Control segments of an established connection, answered or not; data goes on. */
+START_TEST(test_established)
+{
+	struct rig *rig = rig_reset(_i);
+	struct mimic_conn conn;
+	struct frame_spec spec;
+	struct conn_key key;
+
+	ears_open(&ears, rig);
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		key = begin(rig, &spec, ipv6, 0);
+		conn = rig_established(5000, ISN, 0);
+		rig_put(rig, &key, &conn);
+		/* keepalive, window probe, pure ACK */
+		receive(rig, &spec, TCP_ACK, ISN - 1, 5000, 0, FRAME_CHECK_COMPLETE, MODEL_XDP_DROP);
+		ears_expect_reply(&ears, &key, TCP_ACK, 5000, ISN, 0);
+		receive(rig, &spec, TCP_ACK, ISN, 5000, 1, FRAME_CHECK_COMPLETE, MODEL_XDP_DROP);
+		ears_expect_reply(&ears, &key, TCP_ACK, 5000, ISN + 1, 0);
+		receive(rig, &spec, TCP_ACK, ISN + 1, 5000, 0, FRAME_CHECK_COMPLETE, MODEL_XDP_DROP);
+		ears_expect_silence(&ears);
+		/* A datagram of one byte is data. */
+		receive(rig, &spec, TCP_ACK | TCP_PSH, ISN + 1, 5000, 1, FRAME_CHECK_COMPLETE, MODEL_XDP_PASS);
+		ears_expect_silence(&ears);
+		/* A RST is believed with the exact number only, else the peer is asked. */
+		receive(rig, &spec, TCP_RST, ISN + 7, 0, 0, FRAME_CHECK_COMPLETE, MODEL_XDP_DROP);
+		ears_expect_reply(&ears, &key, TCP_ACK, 5000, ISN + 2, 1);
+		expect_eq(get(rig, &key).c.state, CONN_ESTABLISHED);
+		receive(rig, &spec, TCP_RST, ISN + 2, 0, 0, FRAME_CHECK_COMPLETE, MODEL_XDP_DROP);
+		ears_listen(&ears);
+		expect_eq(ears.events, 1);
+		expect_eq(ears.event[0].notify, NOTIFY_LOST);
+		expect_eq(get(rig, &key).c.state, CONN_IDLE);
+	}
+	ears_close(&ears);
+}
+END_TEST
+
+/* Each entry of a command by itself, up to the most that fit; what is not there does no harm. */
+START_TEST(test_commands)
+{
+	struct rig *rig = rig_reset(_i);
+	struct mimic_command_entry entry[MIMIC_COMMANDS_MAX] = {};
+	struct mimic_conn conn = rig_established(5000, ISN, 0);
+	struct frame_spec spec;
+	__u64 now_ns = model_now_ns();
+
+	ears_open(&ears, rig);
+	for (int i = 0; i < MIMIC_COMMANDS_MAX; i++) {
+		begin(rig, &spec, i & 1, 0);
+		spec.src_port = (uint16_t)(1000 + i);
+		entry[i].key = rig_key(&spec, true);
+		conn.c.snd_nxt = 5000 + (__u32)i;
+		conn.c.last_use_ns = now_ns;
+		conn.c.last_rx_ns = i % 4 ? now_ns : now_ns - 181 * NSEC_PER_SEC; /* a keepalive is due */
+		conn.l2 = (struct mimic_l2){ .len = 14, .bytes = { (__u8)i } };
+		if (i % 8 != 7)
+			rig_put(rig, &entry[i].key, &conn);
+	}
+	expect(!datapath_command(&rig->datapath, COMMAND_TICK, entry, MIMIC_COMMANDS_MAX));
+	ears_listen(&ears);
+	expect_eq(ears.events, MIMIC_COMMANDS_MAX / 4);
+	for (__u32 i = 0; i < ears.events; i++) {
+		expect(!memcmp(&ears.event[i].key, &entry[4 * i].key, sizeof(entry->key)));
+		expect_eq(ears.event[i].reply[0].flags, TCP_ACK);
+		expect_eq(ears.event[i].reply[0].seq, 5000 + 4 * i - 1);
+		expect_eq(ears.event[i].l2.bytes[0], 4 * i);
+	}
+	/* At once again nothing is due. */
+	expect(!datapath_command(&rig->datapath, COMMAND_TICK, entry, MIMIC_COMMANDS_MAX));
+	ears_expect_silence(&ears);
+
+	expect(!datapath_command(&rig->datapath, COMMAND_SHUTDOWN, entry, MIMIC_COMMANDS_MAX));
+	ears_listen(&ears);
+	expect_eq(ears.events, MIMIC_COMMANDS_MAX - MIMIC_COMMANDS_MAX / 8);
+	for (size_t i = 0; i < ears.events; i++)
+		expect_eq(ears.event[i].reply[0].flags, TCP_RST);
+	for (int i = 0; i < MIMIC_COMMANDS_MAX; i++)
+		expect(!rig_get(rig, &entry[i].key, &conn));
+	expect_eq(-datapath_command(&rig->datapath, COMMAND_TICK, entry, MIMIC_COMMANDS_MAX + 1), E2BIG);
+	ears_close(&ears);
+}
+END_TEST
+
+START_TEST(test_command_unhold)
+{
+	struct rig *rig = rig_reset(_i);
+	struct mimic_command_entry entry = {};
+	struct mimic_conn conn;
+	struct frame_spec spec;
+
+	ears_open(&ears, rig);
+	entry.key = begin(rig, &spec, false, 100);
+	frame_build(&frame, &spec);
+	for (int i = 0; i < 3; i++)
+		rig_egress(rig, frame.bytes, frame.len, &run);
+	conn = get(rig, &entry.key);
+	expect_eq(conn.c.held, 3);
+	entry.payload_len = 100;
+	entry.epoch = conn.c.epoch - 1;
+	expect(!datapath_command(&rig->datapath, COMMAND_UNHOLD, &entry, 1));
+	expect_eq(get(rig, &entry.key).c.held, 3);
+	entry.epoch = conn.c.epoch;
+	expect(!datapath_command(&rig->datapath, COMMAND_UNHOLD, &entry, 1));
+	conn = get(rig, &entry.key);
+	expect_eq(conn.c.held, 2);
+	expect_eq(conn.c.held_space, 200);
+	ears_close(&ears);
+}
+END_TEST
+
+/* An idle connection that nobody used for long is deleted by its tick. */
+START_TEST(test_tick_removes)
+{
+	struct rig *rig = rig_reset(_i);
+	struct mimic_command_entry entry = {};
+	struct mimic_conn conn = rig_established(1, 2, 0);
+	struct frame_spec spec;
+
+	ears_open(&ears, rig);
+	entry.key = begin(rig, &spec, false, 0);
+	conn.c.state = CONN_IDLE;
+	conn.c.last_use_ns = model_now_ns();
+	rig_put(rig, &entry.key, &conn);
+	expect(!datapath_command(&rig->datapath, COMMAND_TICK, &entry, 1));
+	expect(rig_get(rig, &entry.key, &conn));
+	conn.c.last_use_ns -= CONN_IDLE_LINGER_NS;
+	rig_put(rig, &entry.key, &conn);
+	expect(!datapath_command(&rig->datapath, COMMAND_TICK, &entry, 1));
+	expect(!rig_get(rig, &entry.key, &conn));
+	ears_expect_silence(&ears);
+	ears_close(&ears);
+}
+END_TEST
+
+/* A segment with an open checksum comes from this machine, and its connection is marked for the repair. */
+START_TEST(test_open_checksum_is_marked)
+{
+	struct rig *rig = rig_reset(_i);
+	struct frame_spec spec;
+	struct conn_key key = begin(rig, &spec, false, 0);
+	struct mimic_conn conn = rig_established(5000, ISN, 0);
+
+	rig_put(rig, &key, &conn);
+	receive(rig, &spec, TCP_ACK, ISN, 5000, 50, FRAME_CHECK_COMPLETE, MODEL_XDP_PASS);
+	expect_eq(get(rig, &key).rx_partial, 0);
+	expect_eq(rig->datapath.shared->partial_seen, 0);
+	receive(rig, &spec, TCP_ACK, ISN + 50, 5000, 50, FRAME_CHECK_PARTIAL, MODEL_XDP_PASS);
+	expect_eq(get(rig, &key).rx_partial, 1);
+	expect_eq(rig->datapath.shared->partial_seen, 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("connection");
+	TCase *tcase = tcase_create("connection");
+	uint64_t seed = 3;
+
+	prng_fill(&seed, payload, sizeof(payload));
+	rigs_open();
+	tcase_add_loop_test(tcase, test_responder, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_bad_segments, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_initiator_holds, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_hold_fails, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_established, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_commands, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_command_unhold, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_tick_removes, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_open_checksum_is_marked, 0, RIG_COUNT);
+	suite_add_tcase(suite, tcase);
+	return rigs_run(suite);
+}
