@@ -18,6 +18,7 @@ enum {
 	MIMIC_ABI_VERSION = 1,
 	MIMIC_CONNS_MAX = 131072,   /* entries of the connection map */
 	MIMIC_FILTERS_MAX = 8192,   /* entries of the filter map */
+	MIMIC_MTU_MAX = 9600,	    /* L3 bytes: what the loops over payloads cover, a jumbo frame */
 	MIMIC_L2_MAX = 22,	    /* Ethernet and two VLAN tags */
 	MIMIC_COMMANDS_MAX = 64,    /* in one run of the command program */
 	MIMIC_EVENTS_BYTES = 1 << 20,

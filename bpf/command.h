@@ -18,6 +18,8 @@ static __always_inline int command_entry(struct work *w, __u32 type, const struc
 {
 	struct mimic_conn *value;
 
+	if (type == COMMAND_UNHOLD)
+		count(REASON_DROP_RELEASE);
 	w->key = entry->key;
 	value = bpf_map_lookup_elem(&conns, &w->key);
 	if (!value)
@@ -32,10 +34,11 @@ static __always_inline int command_entry(struct work *w, __u32 type, const struc
 	else if (type == COMMAND_UNHOLD && value->c.epoch == entry->epoch)
 		conn_unhold(&value->c, entry->payload_len);
 	w->window_scale = conn_window_scale(&value->c);
+	w->l2 = value->l2;
 	flow_unlock(value);
 	stage_end();
 	w->mtu = 0;
-	flow_tell(w, &value->l2);
+	flow_tell(w, &w->l2);
 	flow_count(w);
 	if (w->eff.remove)
 		bpf_map_delete_elem(&conns, &w->key);

@@ -15,6 +15,8 @@
 #include "partial.h"
 #include "too_big.h"
 
+#define EGRESS_FRAGMENT_NS NSEC_PER_SEC /* the rest of a fragmented datagram follows at once */
+
 enum {
 	ENOTSUPP_KERNEL = 524, /* the kernel's own, unknown to user space */
 };
@@ -24,7 +26,10 @@ static __always_inline int egress_later_fragment(const struct work *w)
 {
 	struct fragment_key key = { .src = w->key.local, .dst = w->key.remote, .id = w->pkt.frag_id };
 
-	if (!bpf_map_lookup_elem(&fragments, &key))
+	const __u64 *seen_ns = bpf_map_lookup_elem(&fragments, &key);
+
+	/* IP identifications come again: an old entry is about another datagram. */
+	if (!seen_ns || bpf_ktime_get_coarse_ns() - *seen_ns > EGRESS_FRAGMENT_NS)
 		return TC_ACT_UNSPEC;
 	count(REASON_DROP_FRAGMENT);
 	return TC_ACT_SHOT;
@@ -33,9 +38,9 @@ static __always_inline int egress_later_fragment(const struct work *w)
 static __always_inline int egress_first_fragment(const struct work *w)
 {
 	struct fragment_key key = { .src = w->key.local, .dst = w->key.remote, .id = w->pkt.frag_id };
-	__u8 one = 1;
+	__u64 now_ns = bpf_ktime_get_coarse_ns();
 
-	bpf_map_update_elem(&fragments, &key, &one, BPF_ANY);
+	bpf_map_update_elem(&fragments, &key, &now_ns, BPF_ANY);
 	count(REASON_DROP_FRAGMENT);
 	return TC_ACT_SHOT;
 }
@@ -62,30 +67,43 @@ static __always_inline int egress_stage(struct __sk_buff *skb, const struct work
 	return (int)bpf_redirect(ifindex, 0);
 }
 
+/* MACs and EtherType of the frame, with every VLAN tag in-band: a tag beside the packet is the outer one. */
 static __always_inline void egress_l2(struct __sk_buff *skb, struct work *w)
 {
+	__be16 tag[2];
+
 	__builtin_memset(&w->l2, 0, sizeof(w->l2));
 	if (!config.ethernet)
 		return;
-	if (w->pkt.l3_off == 22) {
-		bpf_skb_load_bytes(skb, 0, w->l2.bytes, 22);
-		w->l2.len = 22;
-	} else if (w->pkt.l3_off == 18) {
-		bpf_skb_load_bytes(skb, 0, w->l2.bytes, 18);
-		w->l2.len = 18;
-	} else if (skb->vlan_present) {
-		__be16 tci = host_to_be16(skb->vlan_tci);
-		__be16 proto = (__be16)skb->vlan_proto;
-
-		bpf_skb_load_bytes(skb, 0, w->l2.bytes, 12);
-		__builtin_memcpy(&w->l2.bytes[12], &proto, 2);
-		__builtin_memcpy(&w->l2.bytes[14], &tci, 2);
-		bpf_skb_load_bytes(skb, 12, &w->l2.bytes[16], 2);
-		w->l2.len = 18;
-	} else {
-		bpf_skb_load_bytes(skb, 0, w->l2.bytes, 14);
-		w->l2.len = 14;
+	if (!skb->vlan_present) {
+		if (w->pkt.l3_off == 22)
+			bpf_skb_load_bytes(skb, 0, w->l2.bytes, 22);
+		else if (w->pkt.l3_off == 18)
+			bpf_skb_load_bytes(skb, 0, w->l2.bytes, 18);
+		else
+			bpf_skb_load_bytes(skb, 0, w->l2.bytes, 14);
+		w->l2.len = w->pkt.l3_off > MIMIC_L2_MAX ? MIMIC_L2_MAX : w->pkt.l3_off;
+		return;
 	}
+	tag[0] = (__be16)skb->vlan_proto;
+	tag[1] = host_to_be16(skb->vlan_tci);
+	bpf_skb_load_bytes(skb, 0, w->l2.bytes, 12);
+	__builtin_memcpy(&w->l2.bytes[12], tag, sizeof(tag));
+	if (w->pkt.l3_off == 18)
+		bpf_skb_load_bytes(skb, 12, &w->l2.bytes[16], 6);
+	else
+		bpf_skb_load_bytes(skb, 12, &w->l2.bytes[16], 2);
+	w->l2.len = w->pkt.l3_off == 18 ? 22 : 18;
+}
+
+/*
+ * Ends a packet as if it had been sent. TC_ACT_SHOT would tell the sender (ENOBUFS) that a datagram is lost which only
+ * waits, and TC_ACT_STOLEN means "go on" to tcx. A redirect to no device frees the packet and reports success on
+ * every kernel (skb_do_redirect(), net/core/filter.c).
+ */
+static __always_inline int egress_consume(void)
+{
+	return (int)bpf_redirect(0, 0);
 }
 
 /* The frame goes to the daemon, to come back when the connection can carry it. */
@@ -112,8 +130,9 @@ static __always_inline int egress_hold(struct __sk_buff *skb, struct work *w, st
 			conn_unhold_unsent(&value->c, meta->number, meta->payload_len);
 		flow_unlock(value);
 		count(REASON_DROP_HOLD_FAILED);
+		return w->released ? egress_consume() : TC_ACT_SHOT;
 	}
-	return TC_ACT_SHOT;
+	return egress_consume();
 }
 
 /* The IP header of the segment: lengths, protocol, IPv4 header checksum. */
@@ -190,7 +209,7 @@ static __always_inline int egress_checksum(struct __sk_buff *skb, struct work *w
 		w->tcp.check = transform_tcp_check(&w->plan, &w->tcp, w->udp.check, piece_sum, w->extra_sum);
 		return 0;
 	}
-	if (!sum_skb(skb, w, payload_off, w->plan.payload_len))
+	if (!sum_skb(skb, w, payload_off, w->plan.payload_len, SUM_CHUNKS_PAYLOAD))
 		return -1;
 	stage_end();
 	piece_sum = csum_words(w->piece, TRANSFORM_PIECE_MAX / 4);
@@ -252,8 +271,9 @@ static __always_inline int egress_flow(struct __sk_buff *skb, struct work *w, st
 	stage_end();
 	if (w->eff.verdict == VERDICT_HOLD)
 		return egress_hold(skb, w, value);
+	/* An error tells the daemon that its datagram was not accounted for; here it was. */
 	if (w->eff.verdict != VERDICT_PASS)
-		return TC_ACT_SHOT;
+		return w->released ? egress_consume() : TC_ACT_SHOT;
 	skb->mark = w->mark;
 	transform_plan_make(&w->plan, payload_len, w->eff.padding);
 	tcp_header_make(&w->tcp, w->udp.src_port, w->udp.dst_port, w->eff.seq, w->eff.ack,
@@ -261,7 +281,7 @@ static __always_inline int egress_flow(struct __sk_buff *skb, struct work *w, st
 	stage_end();
 	if (egress_transform(skb, w)) {
 		count(REASON_DROP_TRANSFORM);
-		return TC_ACT_SHOT;
+		return w->released ? egress_consume() : TC_ACT_SHOT;
 	}
 	return TC_ACT_UNSPEC;
 }

@@ -246,10 +246,12 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 	flow_lock(value);
 	conn_ingress(&value->c, &w->env, &w->seg, &w->eff);
 	w->window_scale = conn_window_scale(&value->c);
+	if (w->eff.notify || w->eff.reply[0].flags)
+		w->l2 = value->l2;
 	flow_unlock(value);
 	stage_end();
 	w->mtu = 0;
-	flow_tell(w, &value->l2);
+	flow_tell(w, &w->l2);
 	flow_count(w);
 	stage_end();
 	if (w->eff.verdict != VERDICT_PASS)

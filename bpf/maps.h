@@ -53,7 +53,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, struct fragment_key);
-	__type(value, __u8);
+	__type(value, __u64); /* when, ns */
 } fragments SEC(".maps");
 
 const volatile struct mimic_config config;

@@ -124,7 +124,7 @@ static __always_inline int too_big_answer(struct __sk_buff *skb, struct work *w)
 
 	if (bpf_skb_change_tail(skb, w->pkt.l4_off + (__u32)TOO_BIG_QUOTE, 0))
 		return -1;
-	if (!sum_skb(skb, w, w->pkt.l3_off, quoted))
+	if (!sum_skb(skb, w, w->pkt.l3_off, quoted, SUM_CHUNKS_HEADERS))
 		return -1;
 	stage_end();
 	quoted = w->pkt.l4_off - w->pkt.l3_off + (__u32)TOO_BIG_QUOTE;

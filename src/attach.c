@@ -14,7 +14,7 @@ enum {
 	/* BPF_TCX_* of enum bpf_attach_type; the headers of libbpf 1.1 lack them */
 	ATTACH_TCX_INGRESS = 46,
 	ATTACH_TCX_EGRESS = 47,
-	ATTACH_TC_HANDLE = 1,
+	ATTACH_TC_HANDLE = 0x4d696d, /* "Mim": nobody else's filter is replaced */
 	ATTACH_TC_PRIORITY = 1,
 };
 
@@ -57,7 +57,7 @@ int attach_ingress(struct attachment *attachment, int ifindex, int prog_fd, enum
 	if (fd < 0) {
 		log_error("Cannot attach XDP in %s mode: %s; %s", config_xdp_mode_name(attachment->xdp_mode),
 			  attach_xdp_problem(fd),
-			  fd == -EBUSY || fd == -EEXIST ? "remove it (ip link set dev IF xdp off) or use --use-libxdp"
+			  fd == -EBUSY || fd == -EEXIST ? "remove it (ip link set dev IF xdp off)"
 							: "try another --xdp-mode");
 		return fd;
 	}

@@ -33,10 +33,12 @@ static int clock_compare(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct conn_key));
 }
 
-void clock_init(struct clock *clock, struct datapath *datapath)
+void clock_init(struct clock *clock, struct datapath *datapath, void (*drain)(void *context), void *context)
 {
 	memset(clock, 0, sizeof(*clock));
 	clock->datapath = datapath;
+	clock->drain = drain;
+	clock->context = context;
 }
 
 uint64_t clock_now_ns(void)
@@ -76,6 +78,7 @@ static void clock_flush(struct clock *clock, enum mimic_command_type type)
 	int err = datapath_command(clock->datapath, type, clock->entries, clock->entry_count);
 
 	clock->entry_count = 0;
+	clock->drain(clock->context);
 	if (err)
 		log_rate_limited(&rate, LOG_LEVEL_WARN, "Cannot run the clock of the connections: %s", strerror(-err));
 }

@@ -23,6 +23,8 @@ struct clock_watch; /* one watched connection */
 
 struct clock {
 	struct datapath *datapath;
+	void (*drain)(void *context);
+	void *context;
 	void *watched; /* tree by key */
 	size_t watch_count;
 	uint64_t slow_ns; /* time of the last walk over all */
@@ -31,7 +33,8 @@ struct clock {
 	uint32_t entry_count;
 };
 
-void clock_init(struct clock *clock, struct datapath *datapath);
+/* @drain is called after each run of the command program: its events are to be taken before the ring is full. */
+void clock_init(struct clock *clock, struct datapath *datapath, void (*drain)(void *context), void *context);
 
 /* Something happened to the connection @key that may want another tick soon. */
 void clock_watch(struct clock *clock, const struct conn_key *key, uint64_t now_ns);

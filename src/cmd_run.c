@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* `mimic run`: from the configuration to a running daemon, and back to nothing. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -128,17 +129,19 @@ static int run_open_datapath(struct run *run)
 		log_error("Cannot load the BPF programs: %s: %s", strerror(-err), why);
 		return err;
 	}
-	run->datapath.shared->mtu = run->netif.mtu;
 	log_info("Datapath: bpf (%s object), no kernel module needed",
 		 run->datapath.kind == DATAPATH_FULL ? "full" : "plain");
 	run->daemon_open = true;
 	err = daemon_open(&run->daemon, &run->netif, &run->datapath, options.release_mark);
-	if (!err)
-		err = staging_open(&run->staging, &run->netif, &run->datapath);
-	if (!err)
-		run->datapath.shared->staging_ifindex = run->staging.near_ifindex;
+	if (err)
+		return err;
+	if (staging_open(&run->staging, &run->netif, &run->datapath)) {
+		log_warn("Going on without a staging device: UDP GSO and some tunnels' packets will be dropped");
+		return 0;
+	}
+	run->datapath.shared->staging_ifindex = run->staging.near_ifindex;
 	run->daemon.staging = &run->staging;
-	return err;
+	return 0;
 }
 
 /* Nothing matches before the filters are set, which is last: no half-set-up datapath changes a packet. */
@@ -171,6 +174,7 @@ static int run_publish(struct run *run)
 		.egress_id = datapath_prog_id(run->datapath.egress_fd),
 		.ingress_id = datapath_prog_id(run->datapath.ingress_fd),
 		.whitelist_id = datapath_map_id(run->datapath.filters_fd),
+		.counters_id = datapath_map_id(run->datapath.counters_fd),
 		.conns_id = datapath_map_id(run->datapath.conns_fd),
 		.settings = run->settings,
 	};
@@ -197,6 +201,7 @@ static int run_start(struct run *run)
 	if (!err)
 		err = run_make_filters(run);
 	if (!err) {
+		signal(SIGPIPE, SIG_IGN); /* whoever reads our messages may go before us */
 		daemon_block_signals();
 		err = run_claim(run);
 	}

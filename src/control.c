@@ -18,7 +18,6 @@
 enum {
 	CONTROL_TTL = 64,
 	CONTROL_OPTIONS_LEN = 12,
-	CONTROL_SEND_TRIES = 8,
 };
 
 static __u32 control_sum(const uint8_t *bytes, size_t len)
@@ -135,11 +134,5 @@ int control_send(int fd, int ifindex, const uint8_t *frame, size_t len, size_t l
 	addr.sll_protocol = frame[l3_off] >> 4 == 4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
 	if (l3_off > ETH_HLEN)
 		memcpy(&addr.sll_protocol, frame + 12, sizeof(addr.sll_protocol));
-	for (int i = 0; i < CONTROL_SEND_TRIES; i++) {
-		if (sendto(fd, frame, len, 0, (struct sockaddr *)&addr, sizeof(addr)) >= 0)
-			return 0;
-		if (errno != ENOBUFS && errno != EINTR && errno != EAGAIN)
-			break;
-	}
-	return -errno;
+	return sendto(fd, frame, len, MSG_DONTWAIT, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
 }

@@ -27,8 +27,8 @@ size_t control_build(uint8_t *frame, const struct conn_key *key, const struct mi
 int control_open(int ifindex, uint32_t mark);
 
 /*
- * Sends one whole frame, whose IP header begins at @l3_off; ENOBUFS and EINTR are tried again a bounded number of
- * times. Returns 0 or -errno.
+ * Sends one whole frame, whose IP header begins at @l3_off, and never waits. Returns 0 or -errno: -EAGAIN when the
+ * socket's buffer is full of frames that the device has not sent yet; -ENOBUFS when TC egress or the queue dropped it.
  */
 int control_send(int fd, int ifindex, const uint8_t *frame, size_t len, size_t l3_off);
 

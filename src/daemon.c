@@ -22,6 +22,7 @@
 
 enum {
 	DAEMON_EPOLL_EVENTS = 8,
+	DAEMON_EVENTS_AT_ONCE = 1024, /* more than one run of the command program makes */
 	DAEMON_HELD_MIN = 256 << 10, /* bytes of the buffer of one CPU */
 };
 
@@ -93,7 +94,16 @@ static int daemon_on_event(void *context, void *data, size_t size)
 		waiting_release(&daemon->waiting, &event->key, event->epoch, event->release_limit, now_ns);
 	clock_watch(&daemon->clock, &event->key, now_ns);
 	daemon_log_event(event);
-	return 0;
+	/* Producers may be faster for ever: somebody else's turn comes all the same. */
+	return ++daemon->events_taken % DAEMON_EVENTS_AT_ONCE ? 0 : -EAGAIN;
+}
+
+static void daemon_take_events(void *context)
+{
+	struct daemon *daemon = context;
+
+	if (daemon->events)
+		ring_buffer__consume(daemon->events);
 }
 
 static void daemon_share_waiting(struct daemon *daemon)
@@ -238,6 +248,13 @@ static int daemon_watch_all(struct daemon *daemon)
 	return err;
 }
 
+/* What BPF compares with and SYNs announce: no more than the programs handle. */
+static void daemon_set_mtu(struct daemon *daemon, uint32_t mtu)
+{
+	daemon->mtu = mtu < MIMIC_MTU_MAX ? mtu : MIMIC_MTU_MAX;
+	*(volatile __u32 *)&daemon->datapath->shared->mtu = daemon->mtu;
+}
+
 int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapath *datapath, uint32_t release_mark)
 {
 	const struct waiting_ops ops = {
@@ -250,11 +267,11 @@ int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapat
 	memset(daemon, 0, sizeof(*daemon));
 	daemon->netif = netif;
 	daemon->datapath = datapath;
-	daemon->mtu = netif->mtu;
+	daemon_set_mtu(daemon, netif->mtu);
 	daemon->control_fd = daemon->release_fd = -1;
 	daemon->epoll_fd = daemon->signal_fd = daemon->timer_fd = -1;
 	waiting_init(&daemon->waiting, &ops, MIMIC_HELD_TOTAL_BYTES);
-	clock_init(&daemon->clock, datapath);
+	clock_init(&daemon->clock, datapath, daemon_take_events, daemon);
 	err = daemon_open_fds(daemon, release_mark);
 	if (!err)
 		err = daemon_open_buffers(daemon);
@@ -279,10 +296,9 @@ static bool daemon_follow_netif(struct daemon *daemon)
 		return errno != ENODEV;
 	if (ioctl(daemon->control_fd, SIOCGIFMTU, &request))
 		return true; /* renamed this very moment: the next second will tell */
-	daemon->mtu = (uint32_t)request.ifr_mtu;
-	*(volatile __u32 *)&daemon->datapath->shared->mtu = daemon->mtu;
+	daemon_set_mtu(daemon, (uint32_t)request.ifr_mtu);
 	if (daemon->staging)
-		staging_set_mtu(daemon->staging, daemon->mtu);
+		staging_set_mtu(daemon->staging, (uint32_t)request.ifr_mtu);
 	return true;
 }
 
@@ -327,7 +343,7 @@ int daemon_loop(struct daemon *daemon)
 			return -errno;
 		}
 		/* Control first: it is small, and what waits may be set free by it. */
-		ring_buffer__consume(daemon->events);
+		daemon_take_events(daemon);
 		for (int i = 0; i < count; i++) {
 			uint64_t tag = ready[i].data.u64;
 
@@ -345,7 +361,6 @@ int daemon_loop(struct daemon *daemon)
 void daemon_reset_peers(struct daemon *daemon)
 {
 	clock_shutdown(&daemon->clock);
-	ring_buffer__consume(daemon->events);
 }
 
 void daemon_close(struct daemon *daemon)

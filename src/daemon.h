@@ -24,6 +24,7 @@ struct daemon {
 	struct clock clock;
 	struct ring_buffer *events;
 	struct perf_buffer *held;
+	unsigned int events_taken;
 	int control_fd; /* sends control segments */
 	int release_fd; /* sends waiting datagrams, with the release mark */
 	int epoll_fd, signal_fd, timer_fd;

@@ -8,20 +8,23 @@
 #include <linux/veth.h>
 #include <net/if.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 enum {
-	RTLINK_BUFFER = 4096,
+	RTLINK_BUFFER = 1024,
+	RTLINK_ALIAS_MAX = 256, /* IFALIASZ of linux/if.h */
+	RTLINK_ANSWER = 32768, /* what the kernel tells of one device (NLMSG_GOODSIZE and more) */
 };
 
-/* Sends @request and waits for its acknowledgement. */
-static int rtlink_talk(struct nlmsghdr *request)
+/* Sends @request and waits for its acknowledgement; @take gets what comes before that. */
+static int rtlink_talk(struct nlmsghdr *request, mnl_cb_t take, void *data)
 {
 	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	char answer[RTLINK_BUFFER];
+	char answer[RTLINK_ANSWER];
 	ssize_t len;
-	int err = 0;
+	int err = 0, more = MNL_CB_OK;
 
 	if (!socket)
 		return -errno;
@@ -30,10 +33,12 @@ static int rtlink_talk(struct nlmsghdr *request)
 	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
 	    mnl_socket_sendto(socket, request, request->nlmsg_len) < 0) {
 		err = -errno;
-	} else {
+	}
+	while (!err && more > MNL_CB_STOP) {
 		len = mnl_socket_recvfrom(socket, answer, sizeof(answer));
-		if (len < 0 || mnl_cb_run(answer, (size_t)len, request->nlmsg_seq, mnl_socket_get_portid(socket), NULL,
-					  NULL) < 0)
+		if (len >= 0)
+			more = mnl_cb_run(answer, (size_t)len, request->nlmsg_seq, mnl_socket_get_portid(socket), take, data);
+		if (len < 0 || more < 0)
 			err = -errno;
 	}
 	mnl_socket_close(socket);
@@ -71,15 +76,39 @@ int rtlink_set_no_addresses(unsigned int ifindex)
 	mnl_attr_put_u8(request, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
 	mnl_attr_nest_end(request, inet6);
 	mnl_attr_nest_end(request, spec);
-	return rtlink_talk(request);
+	return rtlink_talk(request, NULL, NULL);
 }
 
-int rtlink_make_veth(const char *name, const char *peer, unsigned int mtu)
+static int rtlink_read_alias(const struct nlmsghdr *header, void *data)
+{
+	const char *alias = NULL;
+	char *copy = data;
+	struct nlattr *attr;
+
+	mnl_attr_for_each(attr, header, sizeof(struct ifinfomsg)) {
+		if (mnl_attr_get_type(attr) == IFLA_IFALIAS)
+			alias = mnl_attr_get_str(attr);
+	}
+	snprintf(copy, RTLINK_ALIAS_MAX, "%s", alias ? alias : "");
+	return MNL_CB_OK;
+}
+
+bool rtlink_has_alias(const char *name, const char *alias)
+{
+	char buffer[RTLINK_BUFFER], found[RTLINK_ALIAS_MAX] = "";
+	unsigned int ifindex = if_nametoindex(name);
+
+	return ifindex && !rtlink_talk(rtlink_begin(buffer, RTM_GETLINK, ifindex, 0), rtlink_read_alias, found) &&
+	       !strcmp(found, alias);
+}
+
+int rtlink_make_veth(const char *name, const char *peer, unsigned int mtu, const char *alias)
 {
 	char buffer[RTLINK_BUFFER];
 	struct nlmsghdr *request = rtlink_begin(buffer, RTM_NEWLINK, 0, IFF_NOARP);
 	struct nlattr *info, *data, *end;
 	struct ifinfomsg *peer_info;
+	int err;
 
 	request->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
 	rtlink_put_common(request, name, mtu);
@@ -95,7 +124,13 @@ int rtlink_make_veth(const char *name, const char *peer, unsigned int mtu)
 	mnl_attr_nest_end(request, end);
 	mnl_attr_nest_end(request, data);
 	mnl_attr_nest_end(request, info);
-	return rtlink_talk(request);
+	err = rtlink_talk(request, NULL, NULL);
+	if (err)
+		return err;
+	/* Not taken at creation. */
+	request = rtlink_begin(buffer, RTM_NEWLINK, if_nametoindex(name), 0);
+	mnl_attr_put_strz(request, IFLA_IFALIAS, alias);
+	return rtlink_talk(request, NULL, NULL);
 }
 
 int rtlink_delete(const char *name)
@@ -105,7 +140,7 @@ int rtlink_delete(const char *name)
 
 	if (!ifindex)
 		return -ENODEV;
-	return rtlink_talk(rtlink_begin(buffer, RTM_DELLINK, ifindex, 0));
+	return rtlink_talk(rtlink_begin(buffer, RTM_DELLINK, ifindex, 0), NULL, NULL);
 }
 
 int rtlink_set_mtu(unsigned int ifindex, unsigned int mtu)
@@ -114,12 +149,12 @@ int rtlink_set_mtu(unsigned int ifindex, unsigned int mtu)
 	struct nlmsghdr *request = rtlink_begin(buffer, RTM_NEWLINK, ifindex, 0);
 
 	mnl_attr_put_u32(request, IFLA_MTU, mtu);
-	return rtlink_talk(request);
+	return rtlink_talk(request, NULL, NULL);
 }
 
 int rtlink_set_up(unsigned int ifindex)
 {
 	char buffer[RTLINK_BUFFER];
 
-	return rtlink_talk(rtlink_begin(buffer, RTM_NEWLINK, ifindex, IFF_UP | IFF_NOARP));
+	return rtlink_talk(rtlink_begin(buffer, RTM_NEWLINK, ifindex, IFF_UP | IFF_NOARP), NULL, NULL);
 }

@@ -3,10 +3,16 @@
 #ifndef MIMIC_RTLINK_H
 #define MIMIC_RTLINK_H
 
+#include <stdbool.h>
+
 /*
- * Makes a veth pair @name - @peer, both down and without ARP, each packet one segment at most (gso_max_segs 1). Returns 0 or -errno (-EEXIST: a name is taken).
+ * Makes a veth pair @name - @peer, both down and without ARP, each packet one segment at most (gso_max_segs 1); @name gets
+ * the alias @alias. Returns 0 or -errno (-EEXIST: a name is taken).
  */
-int rtlink_make_veth(const char *name, const char *peer, unsigned int mtu);
+int rtlink_make_veth(const char *name, const char *peer, unsigned int mtu, const char *alias);
+
+/* Whether a device @name exists and has the alias @alias (ip link set ... alias). */
+bool rtlink_has_alias(const char *name, const char *alias);
 
 /* Returns 0 or -errno (-ENODEV: no such device). A veth pair goes as a whole. */
 int rtlink_delete(const char *name);

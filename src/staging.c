@@ -15,9 +15,12 @@
 
 #include "attach.h"
 #include "datapath.h"
+#include "ethfeature.h"
 #include "log.h"
 #include "rtlink.h"
 #include "util.h"
+
+#define STAGING_ALIAS "staging device of mimic" /* marks the near end as ours */
 
 enum {
 	STAGING_MTU_MAX = 65535, /* of a veth device: ETH_MAX_MTU */
@@ -32,10 +35,12 @@ static int staging_switch_offloads_off(const char *name)
 {
 	const __u32 commands[] = { ETHTOOL_STXCSUM, ETHTOOL_SSG, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SFLAGS };
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int err = 0;
+	int err;
 
 	if (fd < 0)
 		return -errno;
+	/* No legacy command knows of 802.1ad tags. */
+	err = ethfeature_set(fd, name, "tx-vlan-stag-hw-insert", false);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		struct ethtool_value value = { .cmd = commands[i], .data = 0 };
 		struct ifreq request = { .ifr_data = (void *)&value };
@@ -54,10 +59,11 @@ static int staging_make(struct staging *staging, const struct netif *netif)
 	snprintf(staging->near, sizeof(staging->near), "mimic%d", netif->ifindex);
 	snprintf(staging->far, sizeof(staging->far), "mimic%df", netif->ifindex);
 	staging->mtu = netif->mtu < STAGING_MTU_MAX ? netif->mtu : STAGING_MTU_MAX; /* lo has 65536 */
-	err = rtlink_make_veth(staging->near, staging->far, staging->mtu);
-	if (err == -EEXIST) { /* of an instance that was killed: the lock says that it is gone */
+	err = rtlink_make_veth(staging->near, staging->far, staging->mtu, STAGING_ALIAS);
+	if (err == -EEXIST && rtlink_has_alias(staging->near, STAGING_ALIAS)) {
+		/* Of an instance that was killed: we hold the lock now. */
 		rtlink_delete(staging->near);
-		err = rtlink_make_veth(staging->near, staging->far, staging->mtu);
+		err = rtlink_make_veth(staging->near, staging->far, staging->mtu, STAGING_ALIAS);
 	}
 	if (err) {
 		staging->near[0] = '\0';

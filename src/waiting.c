@@ -104,16 +104,20 @@ static void waiting_send_due(struct waiting *waiting, struct waiting_queue *queu
 {
 	while (queue->head && queue->open) {
 		struct waiting_frame *frame = queue->head;
+		int err;
 
 		if ((int32_t)(queue->limit - frame->end) < 0)
 			break;
 		if (!waiting_head_is_next(queue, now_ns))
 			break;
+		err = waiting->ops.send(waiting->ops.context, frame);
+		if (err == -EAGAIN) /* the next tick tries again */
+			break;
 		queue->next = frame->number + 1;
 		queue->started = true;
 		queue->stalled_ns = 0;
 		queue->used_ns = now_ns;
-		if (waiting->ops.send(waiting->ops.context, frame)) {
+		if (err) {
 			waiting->dropped++;
 			waiting->ops.lost(waiting->ops.context, &queue->key, queue->epoch, frame->payload_len);
 		} else {
@@ -123,7 +127,7 @@ static void waiting_send_due(struct waiting *waiting, struct waiting_queue *queu
 	}
 }
 
-/* From the end: frames nearly always come in order. */
+/* Queues are short (CONN_HELD_MAX). */
 static void waiting_insert(struct waiting_queue *queue, struct waiting_frame *frame)
 {
 	struct waiting_frame **at = &queue->head;
@@ -223,7 +227,7 @@ int waiting_add(struct waiting *waiting, const struct mimic_held *meta, const ui
 	if (!queue)
 		return -ENOMEM;
 	if (queue->epoch != meta->epoch) {
-		if (queue->head && (int32_t)(meta->epoch - queue->epoch) < 0) {
+		if ((int32_t)(meta->epoch - queue->epoch) < 0) {
 			waiting->dropped++; /* given up before it came here */
 			return 0;
 		}
@@ -261,7 +265,7 @@ void waiting_release(struct waiting *waiting, const struct conn_key *key, uint32
 	if (!queue)
 		return;
 	if (queue->epoch != epoch) {
-		if (queue->head && (int32_t)(epoch - queue->epoch) < 0)
+		if ((int32_t)(epoch - queue->epoch) < 0)
 			return;
 		waiting_restart(waiting, queue, epoch);
 	}
@@ -345,19 +349,6 @@ void waiting_tick(struct waiting *waiting, uint64_t now_ns)
 			waiting_lose_all(waiting, queue);
 		if (!queue->head && now_ns - queue->used_ns >= WAITING_IDLE_NS)
 			waiting_forget(waiting, queue);
-	}
-	free(walk.queues);
-}
-
-void waiting_for_each(struct waiting *waiting, void (*visit)(void *context, const struct conn_key *key), void *context)
-{
-	struct waiting_walk walk;
-
-	if (!waiting->frames || waiting_walk(waiting, &walk))
-		return;
-	for (size_t i = 0; i < walk.count; i++) {
-		if (walk.queues[i]->head)
-			visit(context, &walk.queues[i]->key);
 	}
 	free(walk.queues);
 }

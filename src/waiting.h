@@ -31,7 +31,7 @@ struct waiting_frame {
 };
 
 struct waiting_ops {
-	/* Sends a frame. Returns 0, or -errno: the datagram is lost. */
+	/* Sends a frame. Returns 0; -EAGAIN: try again later; another -errno: the datagram is lost. */
 	int (*send)(void *context, const struct waiting_frame *frame);
 	/* This datagram of @key is not waiting any more though it was never sent. */
 	void (*lost)(void *context, const struct conn_key *key, uint32_t epoch, uint16_t payload_len);
@@ -68,9 +68,6 @@ void waiting_close_queue(struct waiting *waiting, const struct conn_key *key);
 
 /* Passes over numbers that did not come, forgets empty queues. To be called every 50 ms or so. */
 void waiting_tick(struct waiting *waiting, uint64_t now_ns);
-
-/* Calls @visit for the key of each queue that holds something. */
-void waiting_for_each(struct waiting *waiting, void (*visit)(void *context, const struct conn_key *key), void *context);
 
 void waiting_free(struct waiting *waiting);
 

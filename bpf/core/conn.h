@@ -973,6 +973,8 @@ CORE_FN bool conn_tick_is_due(const struct conn *conn, __u64 now_ns)
 		if (set->keepalive_stale_s && now_ns - conn->last_use_ns >= set->keepalive_stale_s * NSEC_PER_SEC)
 			return true;
 		return set->keepalive_time_s && now_ns - conn->last_rx_ns >= set->keepalive_time_s * NSEC_PER_SEC;
+	case CONN_CLOSED: /* its deletion failed */
+		return true;
 	default:
 		return false;
 	}
@@ -995,6 +997,9 @@ CORE_FN void conn_tick(struct conn *conn, const struct env *env, struct effect *
 		if (env->now_ns < conn->cooldown_ns || env->now_ns - conn->last_use_ns < CONN_IDLE_LINGER_NS)
 			break;
 		conn->state = CONN_CLOSED;
+		eff->remove = 1;
+		break;
+	case CONN_CLOSED:
 		eff->remove = 1;
 		break;
 	default:

@@ -43,7 +43,8 @@
 	X(EVENT_LOST, "event_lost", "events lost: the ring to the daemon was full")                \
 	X(HANDSHAKE_FAILED, "handshake_failed", "handshakes given up")                             \
 	X(TX_TOO_BIG_SENT, "tx_too_big_sent", "ICMP messages that told a sender the path MTU")     \
-	X(RX_PARTIAL_REPAIRED, "rx_partial_repaired", "checksum state repaired at TC ingress")
+	X(RX_PARTIAL_REPAIRED, "rx_partial_repaired", "checksum state repaired at TC ingress")             \
+	X(DROP_RELEASE, "drop_release", "dropped: kept datagram could not be sent or was given up")
 
 enum reason {
 #define REASON_ENUM(id, name, text) REASON_##id,
