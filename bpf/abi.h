@@ -40,8 +40,13 @@ struct mimic_conn {
 	__u32 mark; /* skb->mark of the datagrams of this flow */
 	struct conn c;
 	struct mimic_l2 l2;
+	/*
+	 * Whose entry this is. The memory of a deleted entry may hold another connection at once, while somebody still
+	 * has a pointer to it (BPF_F_NO_PREALLOC since 6.1): flow_lock() compares.
+	 */
+	struct conn_key key;
 	__u8 rx_partial; /* the peer's segments come with CHECKSUM_PARTIAL: repaired at TC ingress */
-	__u8 pad[7];
+	__u8 pad[3];
 };
 
 /* The same on every machine: i386 and BPF have different ideas of alignment. */

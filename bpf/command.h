@@ -26,7 +26,8 @@ static __always_inline int command_entry(struct work *w, __u32 type, const struc
 		return 0;
 	flow_env(&w->env);
 	__builtin_memset(&w->eff, 0, sizeof(w->eff));
-	flow_lock(value);
+	if (!flow_lock(value, &w->key))
+		return 0;
 	if (type == COMMAND_TICK)
 		conn_tick(&value->c, &w->env, &w->eff);
 	else if (type == COMMAND_SHUTDOWN)

@@ -125,10 +125,11 @@ static __always_inline int egress_hold(struct __sk_buff *skb, struct work *w, st
 	meta->vlan_tci = (__u16)skb->vlan_tci;
 	meta->pad = 0;
 	if (bpf_perf_event_output(skb, &held, BPF_F_CURRENT_CPU | (__u64)frame_len << 32, meta, sizeof(*meta))) {
-		flow_lock(value);
-		if (value->c.epoch == meta->epoch)
-			conn_unhold_unsent(&value->c, meta->number, meta->payload_len);
-		flow_unlock(value);
+		if (flow_lock(value, &w->key)) {
+			if (value->c.epoch == meta->epoch)
+				conn_unhold_unsent(&value->c, meta->number, meta->payload_len);
+			flow_unlock(value);
+		}
 		count(REASON_DROP_HOLD_FAILED);
 		return w->released ? egress_consume() : TC_ACT_SHOT;
 	}
@@ -255,7 +256,10 @@ static __always_inline int egress_flow(struct __sk_buff *skb, struct work *w, st
 	w->mark = skb->mark;
 	w->released = w->mark == config.release_mark;
 	__builtin_memset(&w->eff, 0, sizeof(w->eff));
-	flow_lock(value);
+	if (!flow_lock(value, &w->key)) {
+		count(REASON_DROP_CONN_ENDED);
+		return TC_ACT_SHOT;
+	}
 	conn_egress(&value->c, &w->env, payload_len, w->released, &w->eff);
 	w->window_scale = conn_window_scale(&value->c);
 	if (w->released || w->staged)

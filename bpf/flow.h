@@ -69,20 +69,32 @@ static __always_inline struct mimic_conn *flow_create(struct work *w, const stru
 
 	__builtin_memset(&w->fresh, 0, sizeof(w->fresh));
 	fresh->l2 = w->l2;
+	fresh->key = w->key;
 	conn_init(&fresh->c, &w->env, settings);
 	/* Another CPU may be faster: then its entry serves as well. */
 	bpf_map_update_elem(&conns, &w->key, fresh, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&conns, &w->key);
 }
 
-static __always_inline void flow_lock(struct mimic_conn *value)
-{
-	bpf_spin_lock(&value->lock);
-}
-
 static __always_inline void flow_unlock(struct mimic_conn *value)
 {
 	bpf_spin_unlock(&value->lock);
+}
+
+/* False, and not locked: the entry belongs to another connection by now. */
+static __always_inline bool flow_lock(struct mimic_conn *value, const struct conn_key *key)
+{
+	const __u32 *have = (const void *)&value->key, *want = (const void *)key;
+	__u32 difference = 0;
+
+	bpf_spin_lock(&value->lock);
+	CORE_UNROLL
+	for (__u32 i = 0; i < sizeof(*key) / 4; i++)
+		difference |= have[i] ^ want[i];
+	if (!difference)
+		return true;
+	bpf_spin_unlock(&value->lock);
+	return false;
 }
 
 /* Tells the daemon what the effect w->eff asks for, if anything. */

@@ -243,7 +243,10 @@ static __always_inline int ingress_restore(struct xdp_md *ctx, struct work *w)
 static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, struct mimic_conn *value)
 {
 	__builtin_memset(&w->eff, 0, sizeof(w->eff));
-	flow_lock(value);
+	if (!flow_lock(value, &w->key)) {
+		count(REASON_DROP_CONN_ENDED);
+		return XDP_DROP;
+	}
 	conn_ingress(&value->c, &w->env, &w->seg, &w->eff);
 	w->window_scale = conn_window_scale(&value->c);
 	if (w->eff.notify || w->eff.reply[0].flags)

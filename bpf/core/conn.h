@@ -524,7 +524,7 @@ CORE_FN void conn_egress(struct conn *conn, const struct env *env, __u32 payload
 	if (released) /* the connection was lost after the daemon sent it off: it queues again */
 		conn_unhold(conn, payload_len);
 	if (conn->state == CONN_CLOSED) {
-		conn_drop(eff, REASON_DROP_STALE_HELD);
+		conn_drop(eff, REASON_DROP_CONN_ENDED);
 		return;
 	}
 	if (conn->state == CONN_IDLE) {

@@ -19,7 +19,7 @@
 	X(DROP_HOLD_FULL, "drop_hold_full", "dropped: too many datagrams wait for the handshake")  \
 	X(DROP_HOLD_FAILED, "drop_hold_failed", "dropped: no room on the way to the daemon")       \
 	X(DROP_FLUSHED, "drop_flushed", "dropped: waited for a handshake that failed")             \
-	X(DROP_STALE_HELD, "drop_stale_held", "dropped: kept datagram of a lost connection")       \
+	X(DROP_CONN_ENDED, "drop_conn_ended", "dropped: the connection ended at that moment")      \
 	X(DROP_PASSIVE, "drop_passive", "dropped: a passive side waits for its peer")              \
 	X(DROP_COOLDOWN, "drop_cooldown", "dropped: the peer did not answer, cooling down")        \
 	X(DROP_WINDOW, "drop_window", "dropped: the peer's window is full")                        \

@@ -196,10 +196,12 @@ static inline void rig_want_port(struct rig *rig, const struct conn_key *key)
 static inline void rig_put(struct rig *rig, const struct conn_key *key, const struct mimic_conn *value)
 {
 	int fd = rig->datapath.conns_fd;
+	struct mimic_conn own = *value;
 
+	own.key = *key;
 	/* In place where it is there: a hundred thousand new ones in a second are more than the allocator likes. */
-	if (bpf_map_update_elem(fd, key, value, BPF_EXIST | BPF_F_LOCK))
-		expect(!bpf_map_update_elem(fd, key, value, BPF_ANY));
+	if (bpf_map_update_elem(fd, key, &own, BPF_EXIST | BPF_F_LOCK))
+		expect(!bpf_map_update_elem(fd, key, &own, BPF_ANY));
 }
 
 static inline bool rig_get(struct rig *rig, const struct conn_key *key, struct mimic_conn *value)
