@@ -94,6 +94,8 @@ enum mimic_command_type {
 	COMMAND_TICK = 1,
 	COMMAND_UNHOLD = 2,   /* a waiting datagram was lost in the daemon */
 	COMMAND_SHUTDOWN = 3,
+	COMMAND_LOST = 4,     /* the same, but BPF has it off the queue already */
+	COMMAND_REHOLD = 5,   /* BPF has it off the queue, but the device did not take it: it waits on */
 };
 
 struct mimic_command_entry {
@@ -114,6 +116,7 @@ struct mimic_config {
 	__u8 ethernet; /* frames begin with an Ethernet header */
 	__u8 pad[3];
 	__u32 release_mark; /* of the datagrams that the daemon sends back */
+	__u32 resend_mark;  /* the same once more, after the device had dropped it behind TC egress */
 	__u32 staged_mark;  /* of what the staging device sends back */
 	__u32 ifindex;	    /* of the interface */
 };

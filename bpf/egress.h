@@ -131,7 +131,7 @@ static __always_inline int egress_hold(struct __sk_buff *skb, struct work *w, st
 			flow_unlock(value);
 		}
 		count(REASON_DROP_HOLD_FAILED);
-		return w->released ? egress_consume() : TC_ACT_SHOT;
+		return TC_ACT_SHOT;
 	}
 	return egress_consume();
 }
@@ -253,13 +253,14 @@ static __always_inline int egress_flow(struct __sk_buff *skb, struct work *w, st
 {
 	__u16 payload_len = w->plan.payload_len;
 
-	w->mark = skb->mark;
-	w->released = w->mark == config.release_mark;
 	__builtin_memset(&w->eff, 0, sizeof(w->eff));
 	if (!flow_lock(value, &w->key)) {
 		count(REASON_DROP_CONN_ENDED);
 		return TC_ACT_SHOT;
 	}
+	w->settled = 1;
+	if (w->resent)
+		conn_rehold(&value->c, payload_len);
 	conn_egress(&value->c, &w->env, payload_len, w->released, &w->eff);
 	w->window_scale = conn_window_scale(&value->c);
 	if (w->released || w->staged)
@@ -275,9 +276,8 @@ static __always_inline int egress_flow(struct __sk_buff *skb, struct work *w, st
 	stage_end();
 	if (w->eff.verdict == VERDICT_HOLD)
 		return egress_hold(skb, w, value);
-	/* An error tells the daemon that its datagram was not accounted for; here it was. */
 	if (w->eff.verdict != VERDICT_PASS)
-		return w->released ? egress_consume() : TC_ACT_SHOT;
+		return TC_ACT_SHOT;
 	skb->mark = w->mark;
 	transform_plan_make(&w->plan, payload_len, w->eff.padding);
 	tcp_header_make(&w->tcp, w->udp.src_port, w->udp.dst_port, w->eff.seq, w->eff.ack,
@@ -285,7 +285,7 @@ static __always_inline int egress_flow(struct __sk_buff *skb, struct work *w, st
 	stage_end();
 	if (egress_transform(skb, w)) {
 		count(REASON_DROP_TRANSFORM);
-		return w->released ? egress_consume() : TC_ACT_SHOT;
+		return TC_ACT_SHOT;
 	}
 	return TC_ACT_UNSPEC;
 }
@@ -364,12 +364,32 @@ static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w,
 	return egress_flow(skb, w, value);
 }
 
+/*
+ * A datagram that the daemon released is off the queue, whatever became of it, and the daemon hears of no error: one that
+ * it does hear of (ENOBUFS) then came from the device or its queue, behind this program.
+ */
+static __always_inline int egress_settle(struct work *w, int verdict)
+{
+	struct mimic_conn *value;
+
+	stage_end();
+	if (!w->settled && !w->resent) {
+		value = bpf_map_lookup_elem(&conns, &w->key);
+		if (value && flow_lock(value, &w->key)) {
+			conn_unhold(&value->c, w->pkt.l4_len - UDP_HEADER_LEN);
+			flow_unlock(value);
+		}
+	}
+	return verdict == TC_ACT_SHOT ? egress_consume() : verdict;
+}
+
 static __always_inline int egress(struct __sk_buff *skb)
 {
 	const struct conn_settings *settings = NULL;
 	struct mimic_conn *value;
 	struct packet pkt = {};
 	struct work *w;
+	int verdict;
 
 	if (flow_parse(skb, config.ethernet, &pkt) != PARSE_OK || pkt.proto != PROTO_UDP)
 		return TC_ACT_UNSPEC;
@@ -392,7 +412,12 @@ static __always_inline int egress(struct __sk_buff *skb)
 		settings = flow_filter(&w->key, true);
 	if (!value && !settings)
 		return TC_ACT_UNSPEC;
-	return egress_matched(skb, w, value, settings);
+	w->mark = skb->mark;
+	w->resent = w->mark == config.resend_mark;
+	w->released = w->mark == config.release_mark || w->resent;
+	w->settled = 0;
+	verdict = egress_matched(skb, w, value, settings);
+	return w->released ? egress_settle(w, verdict) : verdict;
 }
 
 /* TC ingress of the staging device: what it split and completed goes to the interface after all. */

@@ -124,6 +124,7 @@ static int run_open_datapath(struct run *run)
 		return -errno;
 	options.release_mark |= 1;
 	options.staged_mark = options.release_mark ^ 2;
+	options.resend_mark = options.release_mark ^ 4;
 	err = datapath_open(&run->datapath, &options, &why);
 	if (err) {
 		log_error("Cannot load the BPF programs: %s: %s", strerror(-err), why);
@@ -132,7 +133,7 @@ static int run_open_datapath(struct run *run)
 	log_info("Datapath: bpf (%s object), no kernel module needed",
 		 run->datapath.kind == DATAPATH_FULL ? "full" : "plain");
 	run->daemon_open = true;
-	err = daemon_open(&run->daemon, &run->netif, &run->datapath, options.release_mark);
+	err = daemon_open(&run->daemon, &run->netif, &run->datapath, &options);
 	if (err)
 		return err;
 	if (staging_open(&run->staging, &run->netif, &run->datapath)) {

@@ -3,7 +3,10 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +26,8 @@
 enum {
 	DAEMON_EPOLL_EVENTS = 8,
 	DAEMON_EVENTS_AT_ONCE = 1024, /* more than one run of the command program makes */
+	DAEMON_SENDS_AT_ONCE = 8, /* tries to send a datagram before the next tick */
+	DAEMON_SENDS_MAX = 200,	  /* and in all: about a second */
 	DAEMON_HELD_MIN = 256 << 10, /* bytes of the buffer of one CPU */
 };
 
@@ -140,19 +145,38 @@ static void daemon_on_held_lost(void *context, int cpu, __u64 count)
 	(void)count; /* BPF saw the failure and counted it: drop_hold_failed */
 }
 
-static int daemon_send_released(void *context, const struct waiting_frame *frame)
+/*
+ * ENOBUFS comes from the device or its queue, which are full: BPF has sent the segment off and the datagram is off the
+ * queue. It goes once more at once, under the other mark; and if that does not help, back to the queue until the next tick.
+ */
+static int daemon_send_released(void *context, const struct conn_key *key, uint32_t epoch, struct waiting_frame *frame)
 {
+	struct mimic_command_entry entry = { .key = *key, .epoch = epoch, .payload_len = frame->payload_len };
 	struct daemon *daemon = context;
+	int err = -ENOBUFS;
 
-	return control_send(daemon->release_fd, daemon->netif->ifindex, frame->bytes, frame->len, frame->l3_off);
+	for (int i = 0; err == -ENOBUFS && i < DAEMON_SENDS_AT_ONCE; i++) {
+		err = control_send(frame->settled ? daemon->resend_fd : daemon->release_fd, daemon->netif->ifindex,
+				   frame->bytes, frame->len, frame->l3_off);
+		if (err != -ENOBUFS)
+			return err;
+		frame->settled = true;
+		frame->tries++;
+		sched_yield();
+	}
+	if (frame->tries >= DAEMON_SENDS_MAX || datapath_command(daemon->datapath, COMMAND_REHOLD, &entry, 1))
+		return err;
+	frame->settled = false;
+	return -EAGAIN;
 }
 
-static void daemon_lose_released(void *context, const struct conn_key *key, uint32_t epoch, uint16_t payload_len)
+static void daemon_lose_released(void *context, const struct conn_key *key, uint32_t epoch, uint16_t payload_len,
+				 bool settled)
 {
 	struct daemon *daemon = context;
 	struct mimic_command_entry entry = { .key = *key, .epoch = epoch, .payload_len = payload_len };
 
-	datapath_command(daemon->datapath, COMMAND_UNHOLD, &entry, 1);
+	datapath_command(daemon->datapath, settled ? COMMAND_LOST : COMMAND_UNHOLD, &entry, 1);
 }
 
 /* ---- set-up ---- */
@@ -207,7 +231,18 @@ void daemon_block_signals(void)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 }
 
-static int daemon_open_fds(struct daemon *daemon, uint32_t release_mark)
+/* Hears of every change of an interface; what it says is not read, the interface itself is asked. */
+static int daemon_open_link_fd(void)
+{
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+static int daemon_open_fds(struct daemon *daemon, const struct datapath_options *options)
 {
 	struct itimerspec timer = {
 		.it_interval.tv_nsec = CLOCK_FAST_NS,
@@ -218,9 +253,15 @@ static int daemon_open_fds(struct daemon *daemon, uint32_t release_mark)
 	daemon->control_fd = control_open(daemon->netif->ifindex, 0);
 	if (daemon->control_fd < 0)
 		return daemon->control_fd;
-	daemon->release_fd = control_open(daemon->netif->ifindex, release_mark);
+	daemon->release_fd = control_open(daemon->netif->ifindex, options->release_mark);
 	if (daemon->release_fd < 0)
 		return daemon->release_fd;
+	daemon->resend_fd = control_open(daemon->netif->ifindex, options->resend_mark);
+	if (daemon->resend_fd < 0)
+		return daemon->resend_fd;
+	daemon->link_fd = daemon_open_link_fd();
+	if (daemon->link_fd < 0)
+		return daemon->link_fd;
 	daemon_signal_set(&signals);
 	daemon->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	daemon->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -233,7 +274,7 @@ static int daemon_open_fds(struct daemon *daemon, uint32_t release_mark)
 
 static int daemon_watch_all(struct daemon *daemon)
 {
-	const int fds[] = { daemon->signal_fd, daemon->timer_fd, ring_buffer__epoll_fd(daemon->events) };
+	const int fds[] = { daemon->signal_fd, daemon->timer_fd, daemon->link_fd, ring_buffer__epoll_fd(daemon->events) };
 	size_t buffers = perf_buffer__buffer_cnt(daemon->held);
 	int err = 0;
 
@@ -255,7 +296,8 @@ static void daemon_set_mtu(struct daemon *daemon, uint32_t mtu)
 	*(volatile __u32 *)&daemon->datapath->shared->mtu = daemon->mtu;
 }
 
-int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapath *datapath, uint32_t release_mark)
+int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapath *datapath,
+		const struct datapath_options *options)
 {
 	const struct waiting_ops ops = {
 		.send = daemon_send_released,
@@ -268,11 +310,11 @@ int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapat
 	daemon->netif = netif;
 	daemon->datapath = datapath;
 	daemon_set_mtu(daemon, netif->mtu);
-	daemon->control_fd = daemon->release_fd = -1;
+	daemon->control_fd = daemon->release_fd = daemon->resend_fd = daemon->link_fd = -1;
 	daemon->epoll_fd = daemon->signal_fd = daemon->timer_fd = -1;
 	waiting_init(&daemon->waiting, &ops, MIMIC_HELD_TOTAL_BYTES);
 	clock_init(&daemon->clock, datapath, daemon_take_events, daemon);
-	err = daemon_open_fds(daemon, release_mark);
+	err = daemon_open_fds(daemon, options);
 	if (!err)
 		err = daemon_open_buffers(daemon);
 	if (!err)
@@ -303,6 +345,23 @@ static bool daemon_follow_netif(struct daemon *daemon)
 }
 
 /* 0, or -ENODEV: the interface is gone. */
+static int daemon_check_netif(struct daemon *daemon)
+{
+	if (daemon_follow_netif(daemon))
+		return 0;
+	log_error("The interface %s is gone", daemon->netif->name);
+	return -ENODEV;
+}
+
+static int daemon_on_link(struct daemon *daemon)
+{
+	char message[8192];
+
+	while (recv(daemon->link_fd, message, sizeof(message), MSG_DONTWAIT) >= 0 || errno == ENOBUFS)
+		;
+	return daemon_check_netif(daemon);
+}
+
 static int daemon_on_timer(struct daemon *daemon)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -310,11 +369,10 @@ static int daemon_on_timer(struct daemon *daemon)
 
 	if (read(daemon->timer_fd, &expirations, sizeof(expirations)) < 0)
 		return 0;
-	if (clock_tick(&daemon->clock, now_ns) != CLOCK_NOT_WALKED && !daemon_follow_netif(daemon)) {
-		log_error("The interface %s is gone", daemon->netif->name);
+	if (clock_tick(&daemon->clock, now_ns) != CLOCK_NOT_WALKED && daemon_check_netif(daemon))
 		return -ENODEV;
-	}
-	waiting_tick(&daemon->waiting, now_ns);
+	/* The time that events have set since counts as past, too. */
+	waiting_tick(&daemon->waiting, clock_now_ns());
 	daemon_share_waiting(daemon);
 	return 0;
 }
@@ -351,6 +409,8 @@ int daemon_loop(struct daemon *daemon)
 				perf_buffer__consume_buffer(daemon->held, (size_t)(tag - DAEMON_HELD_TAG));
 			else if (tag == (uint64_t)daemon->timer_fd && daemon_on_timer(daemon))
 				return -ENODEV;
+			else if (tag == (uint64_t)daemon->link_fd && daemon_on_link(daemon))
+				return -ENODEV;
 			else if (tag == (uint64_t)daemon->signal_fd && daemon_is_told_to_stop(daemon))
 				return 0;
 		}
@@ -372,6 +432,8 @@ void daemon_close(struct daemon *daemon)
 	util_close_fd(&daemon->epoll_fd);
 	util_close_fd(&daemon->timer_fd);
 	util_close_fd(&daemon->signal_fd);
+	util_close_fd(&daemon->link_fd);
+	util_close_fd(&daemon->resend_fd);
 	util_close_fd(&daemon->release_fd);
 	util_close_fd(&daemon->control_fd);
 }

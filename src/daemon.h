@@ -27,6 +27,8 @@ struct daemon {
 	unsigned int events_taken;
 	int control_fd; /* sends control segments */
 	int release_fd; /* sends waiting datagrams, with the release mark */
+	int resend_fd;	/* the same once more, with the resend mark */
+	int link_fd;	/* rtnetlink: an interface has changed */
 	int epoll_fd, signal_fd, timer_fd;
 	struct staging *staging; /* NULL: none */
 	uint32_t mtu;
@@ -38,8 +40,9 @@ struct daemon {
  */
 void daemon_block_signals(void);
 
-/* Opens everything that the loop needs; @netif and @datapath have to outlive it. Returns 0 or -errno, logged. */
-int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapath *datapath, uint32_t release_mark);
+/* Opens everything that the loop needs, with the marks of @options; @netif and @datapath have to outlive it. Returns 0 or -errno, logged. */
+int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapath *datapath,
+		const struct datapath_options *options);
 
 /* Until one of the signals. Returns 0, or -errno, logged (-ENODEV: the interface is gone). */
 int daemon_loop(struct daemon *daemon);

@@ -21,6 +21,12 @@ struct waiting_queue {
 	struct waiting_frame *head;
 };
 
+/* The callers read the clock at different times. */
+static uint64_t waiting_age(uint64_t now_ns, uint64_t then_ns)
+{
+	return now_ns > then_ns ? now_ns - then_ns : 0;
+}
+
 static int waiting_compare(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct conn_key));
@@ -97,7 +103,7 @@ static bool waiting_head_is_next(struct waiting_queue *queue, uint64_t now_ns)
 	}
 	if (!queue->stalled_ns)
 		queue->stalled_ns = now_ns;
-	return now_ns - queue->stalled_ns >= WAITING_GAP_NS;
+	return waiting_age(now_ns, queue->stalled_ns) >= WAITING_GAP_NS;
 }
 
 static void waiting_send_due(struct waiting *waiting, struct waiting_queue *queue, uint64_t now_ns)
@@ -110,7 +116,7 @@ static void waiting_send_due(struct waiting *waiting, struct waiting_queue *queu
 			break;
 		if (!waiting_head_is_next(queue, now_ns))
 			break;
-		err = waiting->ops.send(waiting->ops.context, frame);
+		err = waiting->ops.send(waiting->ops.context, &queue->key, queue->epoch, frame);
 		if (err == -EAGAIN) /* the next tick tries again */
 			break;
 		queue->next = frame->number + 1;
@@ -119,7 +125,8 @@ static void waiting_send_due(struct waiting *waiting, struct waiting_queue *queu
 		queue->used_ns = now_ns;
 		if (err) {
 			waiting->dropped++;
-			waiting->ops.lost(waiting->ops.context, &queue->key, queue->epoch, frame->payload_len);
+			waiting->ops.lost(waiting->ops.context, &queue->key, queue->epoch, frame->payload_len,
+					   frame->settled);
 		} else {
 			waiting->sent++;
 		}
@@ -201,6 +208,8 @@ static struct waiting_frame *waiting_make_frame(const struct mimic_held *meta, c
 	if (!frame)
 		return NULL;
 	frame->next = NULL;
+	frame->tries = 0;
+	frame->settled = false;
 	frame->number = meta->number;
 	frame->end = meta->end;
 	frame->payload_len = meta->payload_len;
@@ -235,13 +244,13 @@ int waiting_add(struct waiting *waiting, const struct mimic_held *meta, const ui
 	}
 	if (waiting->bytes + meta->frame_len > waiting->bytes_max) {
 		waiting->dropped++;
-		waiting->ops.lost(waiting->ops.context, &meta->key, meta->epoch, meta->payload_len);
+		waiting->ops.lost(waiting->ops.context, &meta->key, meta->epoch, meta->payload_len, false);
 		return -ENOSPC;
 	}
 	frame = waiting_make_frame(meta, bytes);
 	if (!frame) {
 		waiting->dropped++;
-		waiting->ops.lost(waiting->ops.context, &meta->key, meta->epoch, meta->payload_len);
+		waiting->ops.lost(waiting->ops.context, &meta->key, meta->epoch, meta->payload_len, false);
 		return -EINVAL;
 	}
 	if (meta->first && !queue->started) {
@@ -330,7 +339,8 @@ static void waiting_lose_all(struct waiting *waiting, struct waiting_queue *queu
 {
 	while (queue->head) {
 		waiting->dropped++;
-		waiting->ops.lost(waiting->ops.context, &queue->key, queue->epoch, queue->head->payload_len);
+		waiting->ops.lost(waiting->ops.context, &queue->key, queue->epoch, queue->head->payload_len,
+				   queue->head->settled);
 		waiting_pop(waiting, queue);
 	}
 }
@@ -345,9 +355,9 @@ void waiting_tick(struct waiting *waiting, uint64_t now_ns)
 		struct waiting_queue *queue = walk.queues[i];
 
 		waiting_send_due(waiting, queue, now_ns);
-		if (now_ns - queue->used_ns >= WAITING_STALE_NS)
+		if (waiting_age(now_ns, queue->used_ns) >= WAITING_STALE_NS)
 			waiting_lose_all(waiting, queue);
-		if (!queue->head && now_ns - queue->used_ns >= WAITING_IDLE_NS)
+		if (!queue->head && waiting_age(now_ns, queue->used_ns) >= WAITING_IDLE_NS)
 			waiting_forget(waiting, queue);
 	}
 	free(walk.queues);

@@ -26,15 +26,17 @@ struct waiting_frame {
 	uint32_t number, end;
 	uint16_t payload_len;
 	uint16_t l3_off;
+	uint16_t tries; /* how often the device dropped it; counted by ops.send */
+	bool settled;	/* BPF has it off the queue; set by ops.send */
 	uint32_t len;
 	uint8_t bytes[];
 };
 
 struct waiting_ops {
 	/* Sends a frame. Returns 0; -EAGAIN: try again later; another -errno: the datagram is lost. */
-	int (*send)(void *context, const struct waiting_frame *frame);
+	int (*send)(void *context, const struct conn_key *key, uint32_t epoch, struct waiting_frame *frame);
 	/* This datagram of @key is not waiting any more though it was never sent. */
-	void (*lost)(void *context, const struct conn_key *key, uint32_t epoch, uint16_t payload_len);
+	void (*lost)(void *context, const struct conn_key *key, uint32_t epoch, uint16_t payload_len, bool settled);
 	void *context;
 };
 

@@ -320,6 +320,13 @@ CORE_FN void conn_unhold(struct conn *conn, __u32 payload_len)
 		conn->held_space = 0;
 }
 
+/* A datagram that was taken off the queue comes once more, since the device dropped it: as if it still waited. */
+CORE_FN void conn_rehold(struct conn *conn, __u32 payload_len)
+{
+	conn->held++;
+	conn->held_space += conn_space(conn, payload_len);
+}
+
 /*
  * The datagram `number` got lost on the way to the daemon. If it is still the last one, it was never there. Else others
  * wait behind it: it leaves a gap, which counts until the queue is empty, lest they are let go too early.

@@ -464,11 +464,13 @@ static inline void sim_add_frame(struct sim *sim, __u8 at, const struct sim_fram
 		sim_fail(sim, "%c: the daemon refuses datagram %u", 'A' + at, frame->id);
 }
 
-static inline int sim_release(void *context, const struct waiting_frame *frame)
+static inline int sim_release(void *context, const struct conn_key *key, uint32_t epoch, struct waiting_frame *frame)
 {
 	struct sim_side *side = context;
 	struct iphdr ip;
 
+	(void)key;
+	(void)epoch;
 	memcpy(&ip, frame->bytes + frame->l3_off, sizeof(ip));
 	if (sim_chance(side->sim, side->sim->opt.release_failure)) {
 		side->fate[ip.id] = SIM_DROPPED;
@@ -480,9 +482,12 @@ static inline int sim_release(void *context, const struct waiting_frame *frame)
 }
 
 static inline void sim_unhold(void *context, const struct conn_key *key, uint32_t epoch,
-			      uint16_t payload_len)
+			      uint16_t payload_len, bool settled)
 {
 	struct sim_side *side = context;
+
+	if (settled)
+		return;
 
 	if (memcmp(key, &sim_key[side->at], sizeof(*key)))
 		sim_fail(side->sim, "%c: a datagram of another connection", 'A' + side->at);
