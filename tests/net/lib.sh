@@ -406,6 +406,13 @@ offload() {
 
 # --- Mimic ---
 
+# in_order MODE: --in-order where the path keeps order, else nothing (not to be quoted). In skb mode the receiving end
+# of a veth pair queues each packet to the CPU that sent it (netif_rx()), and the daemon, which releases the first
+# datagrams of a flow, and the application run on different CPUs.
+in_order() {
+	[ "$1" = skb ] || echo --in-order
+}
+
 # lock_of NS IFACE: the path of the lock file
 lock_of() {
 	local ns inode index
