@@ -66,7 +66,7 @@ struct mimic_shared shared SEC(".data.shared");
  */
 static __always_inline void stage_end(void)
 {
-	asm volatile("" ::: "memory");
+	core_stage_end();
 }
 
 static __always_inline void count_many(__u32 reason, __u32 number)

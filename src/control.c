@@ -10,29 +10,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/csum.h"
 #include "core/parse.h"
 #include "core/tcpopt.h"
+#include "sum.h"
 #include "util.h"
 
 enum {
 	CONTROL_TTL = 64,
 	CONTROL_OPTIONS_LEN = 12,
 };
-
-static __u32 control_sum(const uint8_t *bytes, size_t len)
-{
-	__u32 sum = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		uint8_t pair[2] = { i & 1 ? 0 : bytes[i], i & 1 ? bytes[i] : 0 };
-		__u16 word;
-
-		memcpy(&word, pair, sizeof(word));
-		sum = csum_add(sum, word);
-	}
-	return sum;
-}
 
 /* MSS, SACK-permitted, two NOPs in front of the window scale: RFC 9293, RFC 2018, RFC 7323. */
 static size_t control_options(uint8_t *options, uint16_t mss, uint8_t window_scale)
@@ -60,7 +46,7 @@ static size_t control_build_ipv4(uint8_t *at, const struct conn_key *key, size_t
 		.daddr = key->remote.word[3],
 	};
 
-	ip.check = (__u16)~csum_fold(control_sum((const uint8_t *)&ip, sizeof(ip)));
+	ip.check = (__u16)~csum_fold(sum_bytes((const uint8_t *)&ip, sizeof(ip)));
 	memcpy(at, &ip, sizeof(ip));
 	return sizeof(ip);
 }
@@ -96,7 +82,7 @@ size_t control_build(uint8_t *frame, const struct conn_key *key, const struct mi
 	tcp.data_off = (__u8)((sizeof(tcp) + options_len) / 4 << 4);
 	memcpy(l4, &tcp, sizeof(tcp));
 	sum = csum_pseudo(&key->local, &key->remote, PROTO_TCP, (__u16)l4_len);
-	tcp.check = (__u16)~csum_fold(csum_add(sum, control_sum(l4, l4_len)));
+	tcp.check = (__u16)~csum_fold(csum_add(sum, sum_bytes(l4, l4_len)));
 	memcpy(l4, &tcp, sizeof(tcp));
 
 	memcpy(frame, l2->bytes, l2_len);

@@ -40,7 +40,10 @@ struct daemon {
  */
 void daemon_block_signals(void);
 
-/* Opens everything that the loop needs, with the marks of @options; @netif and @datapath have to outlive it. Returns 0 or -errno, logged. */
+/*
+ * Opens everything that the loop needs, with the marks of @options; @netif and @datapath have to outlive it. Returns 0 or
+ * -errno, logged.
+ */
 int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapath *datapath,
 		const struct datapath_options *options);
 

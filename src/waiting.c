@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/transform.h"
+#include "sum.h"
 #include "util.h"
 
 struct waiting_queue {
@@ -152,7 +153,7 @@ static void waiting_insert(struct waiting_queue *queue, struct waiting_frame *fr
 static void waiting_complete_checksum(const struct mimic_held *meta, uint8_t *l4)
 {
 	uint16_t len = (uint16_t)(UDP_HEADER_LEN + meta->payload_len);
-	__u32 pseudo = csum_pseudo(&meta->key.local, &meta->key.remote, PROTO_UDP, len), sum = pseudo;
+	__u32 pseudo = csum_pseudo(&meta->key.local, &meta->key.remote, PROTO_UDP, len);
 	struct udp_header udp;
 
 	memcpy(&udp, l4, sizeof(udp));
@@ -160,14 +161,7 @@ static void waiting_complete_checksum(const struct mimic_held *meta, uint8_t *l4
 		return;
 	udp.check = 0;
 	memcpy(l4, &udp, sizeof(udp));
-	for (uint16_t i = 0; i < len; i += 2) {
-		uint8_t pair[2] = { l4[i], i + 1 < len ? l4[i + 1] : 0 };
-		__u16 word;
-
-		memcpy(&word, pair, sizeof(word));
-		sum = csum_add(sum, word);
-	}
-	udp.check = (__u16)~csum_fold(sum);
+	udp.check = (__u16)~csum_fold(csum_add(pseudo, sum_bytes(l4, len)));
 	if (!udp.check)
 		udp.check = 0xffff;
 	memcpy(l4, &udp, sizeof(udp));
