@@ -92,16 +92,18 @@ _Static_assert(sizeof(struct mimic_held) == 64, "mimic_held has no hidden paddin
  */
 enum mimic_command_type {
 	COMMAND_TICK = 1,
-	COMMAND_UNHOLD = 2,   /* a waiting datagram was lost in the daemon */
-	COMMAND_SHUTDOWN = 3,
-	COMMAND_LOST = 4,     /* the same, but BPF has it off the queue already */
-	COMMAND_REHOLD = 5,   /* BPF has it off the queue, but the device did not take it: it waits on */
+	COMMAND_SENT = 2,     /* the first datagrams of the queue are sent */
+	COMMAND_LOST = 3,     /* or lost in the daemon */
+	COMMAND_SHUTDOWN = 4,
 };
 
 struct mimic_command_entry {
 	struct conn_key key;
-	__u32 epoch;	   /* COMMAND_UNHOLD */
-	__u32 payload_len; /* COMMAND_UNHOLD */
+	/* With SENT and LOST: */
+	__u32 epoch;	   /* of the queue */
+	__u32 count;	   /* datagrams */
+	__u32 payload_len; /* bytes, of all of them */
+	__u32 pad;
 };
 
 struct mimic_command {
@@ -116,7 +118,6 @@ struct mimic_config {
 	__u8 ethernet; /* frames begin with an Ethernet header */
 	__u8 pad[3];
 	__u32 release_mark; /* of the datagrams that the daemon sends back */
-	__u32 resend_mark;  /* the same once more, after the device had dropped it behind TC egress */
 	__u32 staged_mark;  /* of what the staging device sends back */
 	__u32 ifindex;	    /* of the interface */
 };

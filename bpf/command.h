@@ -18,8 +18,8 @@ static __always_inline int command_entry(struct work *w, __u32 type, const struc
 {
 	struct mimic_conn *value;
 
-	if (type == COMMAND_UNHOLD || type == COMMAND_LOST)
-		count(REASON_DROP_RELEASE);
+	if (type == COMMAND_LOST)
+		count_many(REASON_DROP_RELEASE, entry->count);
 	w->key = entry->key;
 	value = bpf_map_lookup_elem(&conns, &w->key);
 	if (!value)
@@ -32,10 +32,8 @@ static __always_inline int command_entry(struct work *w, __u32 type, const struc
 		conn_tick(&value->c, &w->env, &w->eff);
 	else if (type == COMMAND_SHUTDOWN)
 		conn_shutdown(&value->c, &w->eff);
-	else if (type == COMMAND_REHOLD && value->c.epoch == entry->epoch)
-		conn_rehold(&value->c, entry->payload_len);
-	else if (type == COMMAND_UNHOLD && value->c.epoch == entry->epoch)
-		conn_unhold(&value->c, entry->payload_len);
+	else if (value->c.epoch == entry->epoch)
+		conn_unhold(&value->c, &w->env, entry->count, entry->payload_len);
 	w->window_scale = conn_window_scale(&value->c);
 	w->l2 = value->l2;
 	flow_unlock(value);

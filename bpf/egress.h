@@ -258,9 +258,6 @@ static __always_inline int egress_flow(struct __sk_buff *skb, struct work *w, st
 		count(REASON_DROP_CONN_ENDED);
 		return TC_ACT_SHOT;
 	}
-	w->settled = 1;
-	if (w->resent)
-		conn_rehold(&value->c, payload_len);
 	conn_egress(&value->c, &w->env, payload_len, w->released, &w->eff);
 	w->window_scale = conn_window_scale(&value->c);
 	if (w->released || w->staged)
@@ -276,6 +273,7 @@ static __always_inline int egress_flow(struct __sk_buff *skb, struct work *w, st
 	stage_end();
 	if (w->eff.verdict == VERDICT_HOLD)
 		return egress_hold(skb, w, value);
+	w->waits = w->eff.verdict == VERDICT_WAIT;
 	if (w->eff.verdict != VERDICT_PASS)
 		return TC_ACT_SHOT;
 	skb->mark = w->mark;
@@ -365,22 +363,12 @@ static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w,
 }
 
 /*
- * A datagram that the daemon released is off the queue, whatever became of it, and the daemon hears of no error: one that
- * it does hear of (ENOBUFS) then came from the device or its queue, behind this program.
+ * The daemon keeps a datagram, to try again, if sending it fails (ENOBUFS): so that is said only when it shall, here or by
+ * the device and its queue behind this program. One that is dropped and counted here counts as sent.
  */
-static __always_inline int egress_settle(struct work *w, int verdict)
+static __always_inline int egress_released(const struct work *w, int verdict)
 {
-	struct mimic_conn *value;
-
-	stage_end();
-	if (!w->settled && !w->resent) {
-		value = bpf_map_lookup_elem(&conns, &w->key);
-		if (value && flow_lock(value, &w->key)) {
-			conn_unhold(&value->c, w->pkt.l4_len - UDP_HEADER_LEN);
-			flow_unlock(value);
-		}
-	}
-	return verdict == TC_ACT_SHOT ? egress_consume() : verdict;
+	return verdict == TC_ACT_SHOT && !w->waits ? egress_consume() : verdict;
 }
 
 static __always_inline int egress(struct __sk_buff *skb)
@@ -413,11 +401,11 @@ static __always_inline int egress(struct __sk_buff *skb)
 	if (!value && !settings)
 		return TC_ACT_UNSPEC;
 	w->mark = skb->mark;
-	w->resent = w->mark == config.resend_mark;
-	w->released = w->mark == config.release_mark || w->resent;
-	w->settled = 0;
+	w->released = w->mark == config.release_mark;
+	w->waits = 0;
 	verdict = egress_matched(skb, w, value, settings);
-	return w->released ? egress_settle(w, verdict) : verdict;
+	stage_end();
+	return w->released ? egress_released(w, verdict) : verdict;
 }
 
 /* TC ingress of the staging device: what it split and completed goes to the interface after all. */

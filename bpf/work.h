@@ -50,8 +50,7 @@ struct work {
 	__u8 partial; /* the checksum is not complete */
 	__u8 staged;  /* comes from the staging device */
 	__u8 released; /* comes from the daemon */
-	__u8 resent;   /* not for the first time */
-	__u8 settled;  /* its place in the queue is given up */
+	__u8 waits;    /* and has to stay there */
 };
 
 enum work_area {

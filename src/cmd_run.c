@@ -124,7 +124,6 @@ static int run_open_datapath(struct run *run)
 		return -errno;
 	options.release_mark |= 1;
 	options.staged_mark = options.release_mark ^ 2;
-	options.resend_mark = options.release_mark ^ 4;
 	err = datapath_open(&run->datapath, &options, &why);
 	if (err) {
 		log_error("Cannot load the BPF programs: %s: %s", strerror(-err), why);

@@ -146,37 +146,59 @@ static void daemon_on_held_lost(void *context, int cpu, __u64 count)
 }
 
 /*
- * ENOBUFS comes from the device or its queue, which are full: BPF has sent the segment off and the datagram is off the
- * queue. It goes once more at once, under the other mark; and if that does not help, back to the queue until the next tick.
+ * ENOBUFS: the device or its queue is full, or BPF wants it to wait on, since the connection was lost meanwhile. It goes
+ * once more, at once, and if that does not help at the next tick.
  */
-static int daemon_send_released(void *context, const struct conn_key *key, uint32_t epoch, struct waiting_frame *frame)
+static int daemon_send_released(void *context, struct waiting_frame *frame)
 {
-	struct mimic_command_entry entry = { .key = *key, .epoch = epoch, .payload_len = frame->payload_len };
 	struct daemon *daemon = context;
-	int err = -ENOBUFS;
+	int err;
 
-	for (int i = 0; err == -ENOBUFS && i < DAEMON_SENDS_AT_ONCE; i++) {
-		err = control_send(frame->settled ? daemon->resend_fd : daemon->release_fd, daemon->netif->ifindex,
-				   frame->bytes, frame->len, frame->l3_off);
+	for (int i = 0; i < DAEMON_SENDS_AT_ONCE; i++) {
+		err = control_send(daemon->release_fd, daemon->netif->ifindex, frame->bytes, frame->len, frame->l3_off);
 		if (err != -ENOBUFS)
 			return err;
-		frame->settled = true;
 		frame->tries++;
 		sched_yield();
 	}
-	if (frame->tries >= DAEMON_SENDS_MAX || datapath_command(daemon->datapath, COMMAND_REHOLD, &entry, 1))
-		return err;
-	frame->settled = false;
-	return -EAGAIN;
+	return frame->tries >= DAEMON_SENDS_MAX ? err : -EAGAIN;
 }
 
-static void daemon_lose_released(void *context, const struct conn_key *key, uint32_t epoch, uint16_t payload_len,
-				 bool settled)
+static void daemon_flush_sent(struct daemon *daemon)
+{
+	datapath_command(daemon->datapath, COMMAND_SENT, daemon->sent, daemon->sent_count);
+	daemon->sent_count = 0;
+}
+
+static void daemon_note_sent(void *context, const struct conn_key *key, uint32_t epoch, uint32_t count,
+			     uint32_t payload_len)
 {
 	struct daemon *daemon = context;
-	struct mimic_command_entry entry = { .key = *key, .epoch = epoch, .payload_len = payload_len };
 
-	datapath_command(daemon->datapath, settled ? COMMAND_LOST : COMMAND_UNHOLD, &entry, 1);
+	daemon->sent[daemon->sent_count++] = (struct mimic_command_entry){
+		.key = *key, .epoch = epoch, .count = count, .payload_len = payload_len,
+	};
+	if (daemon->sent_count == MIMIC_COMMANDS_MAX)
+		daemon_flush_sent(daemon);
+}
+
+static void daemon_settle(struct daemon *daemon)
+{
+	waiting_settle(&daemon->waiting);
+	daemon_flush_sent(daemon);
+	daemon_share_waiting(daemon);
+}
+
+static void daemon_note_lost(void *context, const struct conn_key *key, uint32_t epoch, uint32_t count,
+			     uint32_t payload_len)
+{
+	struct daemon *daemon = context;
+	struct mimic_command_entry entry = {
+		.key = *key, .epoch = epoch, .count = count, .payload_len = payload_len,
+	};
+
+	daemon_flush_sent(daemon); /* what went before it */
+	datapath_command(daemon->datapath, COMMAND_LOST, &entry, 1);
 }
 
 /* ---- set-up ---- */
@@ -256,9 +278,6 @@ static int daemon_open_fds(struct daemon *daemon, const struct datapath_options 
 	daemon->release_fd = control_open(daemon->netif->ifindex, options->release_mark);
 	if (daemon->release_fd < 0)
 		return daemon->release_fd;
-	daemon->resend_fd = control_open(daemon->netif->ifindex, options->resend_mark);
-	if (daemon->resend_fd < 0)
-		return daemon->resend_fd;
 	daemon->link_fd = daemon_open_link_fd();
 	if (daemon->link_fd < 0)
 		return daemon->link_fd;
@@ -301,7 +320,8 @@ int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapat
 {
 	const struct waiting_ops ops = {
 		.send = daemon_send_released,
-		.lost = daemon_lose_released,
+		.sent = daemon_note_sent,
+		.lost = daemon_note_lost,
 		.context = daemon,
 	};
 	int err;
@@ -310,7 +330,7 @@ int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapat
 	daemon->netif = netif;
 	daemon->datapath = datapath;
 	daemon_set_mtu(daemon, netif->mtu);
-	daemon->control_fd = daemon->release_fd = daemon->resend_fd = daemon->link_fd = -1;
+	daemon->control_fd = daemon->release_fd = daemon->link_fd = -1;
 	daemon->epoll_fd = daemon->signal_fd = daemon->timer_fd = -1;
 	waiting_init(&daemon->waiting, &ops, MIMIC_HELD_TOTAL_BYTES);
 	clock_init(&daemon->clock, datapath, daemon_take_events, daemon);
@@ -373,7 +393,6 @@ static int daemon_on_timer(struct daemon *daemon)
 		return -ENODEV;
 	/* The time that events have set since counts as past, too. */
 	waiting_tick(&daemon->waiting, clock_now_ns());
-	daemon_share_waiting(daemon);
 	return 0;
 }
 
@@ -414,7 +433,7 @@ int daemon_loop(struct daemon *daemon)
 			else if (tag == (uint64_t)daemon->signal_fd && daemon_is_told_to_stop(daemon))
 				return 0;
 		}
-		daemon_share_waiting(daemon);
+		daemon_settle(daemon);
 	}
 }
 
@@ -433,7 +452,6 @@ void daemon_close(struct daemon *daemon)
 	util_close_fd(&daemon->timer_fd);
 	util_close_fd(&daemon->signal_fd);
 	util_close_fd(&daemon->link_fd);
-	util_close_fd(&daemon->resend_fd);
 	util_close_fd(&daemon->release_fd);
 	util_close_fd(&daemon->control_fd);
 }

@@ -27,11 +27,12 @@ struct daemon {
 	unsigned int events_taken;
 	int control_fd; /* sends control segments */
 	int release_fd; /* sends waiting datagrams, with the release mark */
-	int resend_fd;	/* the same once more, with the resend mark */
 	int link_fd;	/* rtnetlink: an interface has changed */
 	int epoll_fd, signal_fd, timer_fd;
 	struct staging *staging; /* NULL: none */
 	uint32_t mtu;
+	struct mimic_command_entry sent[MIMIC_COMMANDS_MAX]; /* for COMMAND_SENT */
+	uint32_t sent_count;
 };
 
 /*

@@ -49,7 +49,6 @@ static int datapath_configure(struct bpf_object *object, const struct datapath_o
 	struct mimic_config config = {
 		.ethernet = options->ethernet,
 		.release_mark = options->release_mark,
-		.resend_mark = options->resend_mark,
 		.staged_mark = options->staged_mark,
 		.ifindex = options->ifindex,
 	};

@@ -33,7 +33,7 @@ struct datapath {
 
 struct datapath_options {
 	bool ethernet; /* frames of the interface begin with an Ethernet header */
-	uint32_t release_mark, resend_mark, staged_mark; /* skb->mark values that nobody else uses */
+	uint32_t release_mark, staged_mark; /* skb->mark values that nobody else uses */
 	uint32_t ifindex;
 };
 

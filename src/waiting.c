@@ -10,6 +10,10 @@
 #include "sum.h"
 #include "util.h"
 
+enum {
+	WAITING_UNSETTLED_MAX = 16,
+};
+
 struct waiting_queue {
 	struct conn_key key; /* first: the tree compares it */
 	uint32_t epoch;
@@ -20,6 +24,10 @@ struct waiting_queue {
 	uint64_t stalled_ns; /* since when the head waits for a number before it; 0: it does not */
 	uint64_t used_ns;
 	struct waiting_frame *head;
+	struct waiting_queue *next_unsettled;
+	bool unsettled;	     /* it is in that list */
+	uint32_t sent_count; /* since the last ops.sent */
+	uint32_t sent_len;   /* and their payloads, bytes */
 };
 
 /* The callers read the clock at different times. */
@@ -94,6 +102,40 @@ static void waiting_restart(struct waiting *waiting, struct waiting_queue *queue
 	queue->started = false;
 	queue->open = false;
 	queue->stalled_ns = 0;
+	queue->sent_count = queue->sent_len = 0; /* BPF has no place for them any more */
+}
+
+static void waiting_settle_queue(struct waiting *waiting, struct waiting_queue *queue)
+{
+	if (queue->sent_count)
+		waiting->ops.sent(waiting->ops.context, &queue->key, queue->epoch, queue->sent_count, queue->sent_len);
+	queue->sent_count = queue->sent_len = 0;
+}
+
+void waiting_settle(struct waiting *waiting)
+{
+	while (waiting->unsettled) {
+		struct waiting_queue *queue = waiting->unsettled;
+
+		waiting->unsettled = queue->next_unsettled;
+		queue->unsettled = false;
+		waiting_settle_queue(waiting, queue);
+	}
+}
+
+/* @frame went out. */
+static void waiting_count_sent(struct waiting *waiting, struct waiting_queue *queue, const struct waiting_frame *frame)
+{
+	waiting->sent++;
+	queue->sent_count++;
+	queue->sent_len += frame->payload_len;
+	if (!queue->unsettled) {
+		queue->unsettled = true;
+		queue->next_unsettled = waiting->unsettled;
+		waiting->unsettled = queue;
+	}
+	if (queue->sent_count >= WAITING_UNSETTLED_MAX) /* their places are wanted */
+		waiting_settle_queue(waiting, queue);
 }
 
 static bool waiting_head_is_next(struct waiting_queue *queue, uint64_t now_ns)
@@ -117,7 +159,7 @@ static void waiting_send_due(struct waiting *waiting, struct waiting_queue *queu
 			break;
 		if (!waiting_head_is_next(queue, now_ns))
 			break;
-		err = waiting->ops.send(waiting->ops.context, &queue->key, queue->epoch, frame);
+		err = waiting->ops.send(waiting->ops.context, frame);
 		if (err == -EAGAIN) /* the next tick tries again */
 			break;
 		queue->next = frame->number + 1;
@@ -126,10 +168,9 @@ static void waiting_send_due(struct waiting *waiting, struct waiting_queue *queu
 		queue->used_ns = now_ns;
 		if (err) {
 			waiting->dropped++;
-			waiting->ops.lost(waiting->ops.context, &queue->key, queue->epoch, frame->payload_len,
-					   frame->settled);
+			waiting->ops.lost(waiting->ops.context, &queue->key, queue->epoch, 1, frame->payload_len);
 		} else {
-			waiting->sent++;
+			waiting_count_sent(waiting, queue, frame);
 		}
 		waiting_pop(waiting, queue);
 	}
@@ -203,7 +244,6 @@ static struct waiting_frame *waiting_make_frame(const struct mimic_held *meta, c
 		return NULL;
 	frame->next = NULL;
 	frame->tries = 0;
-	frame->settled = false;
 	frame->number = meta->number;
 	frame->end = meta->end;
 	frame->payload_len = meta->payload_len;
@@ -238,13 +278,13 @@ int waiting_add(struct waiting *waiting, const struct mimic_held *meta, const ui
 	}
 	if (waiting->bytes + meta->frame_len > waiting->bytes_max) {
 		waiting->dropped++;
-		waiting->ops.lost(waiting->ops.context, &meta->key, meta->epoch, meta->payload_len, false);
+		waiting->ops.lost(waiting->ops.context, &meta->key, meta->epoch, 1, meta->payload_len);
 		return -ENOSPC;
 	}
 	frame = waiting_make_frame(meta, bytes);
 	if (!frame) {
 		waiting->dropped++;
-		waiting->ops.lost(waiting->ops.context, &meta->key, meta->epoch, meta->payload_len, false);
+		waiting->ops.lost(waiting->ops.context, &meta->key, meta->epoch, 1, meta->payload_len);
 		return -EINVAL;
 	}
 	if (meta->first && !queue->started) {
@@ -331,18 +371,22 @@ static void waiting_forget(struct waiting *waiting, struct waiting_queue *queue)
 /* Nobody speaks of them any more: what ended their wait may not have come through. */
 static void waiting_lose_all(struct waiting *waiting, struct waiting_queue *queue)
 {
-	while (queue->head) {
+	uint32_t count = 0, payload_len = 0;
+
+	for (; queue->head; count++) {
+		payload_len += queue->head->payload_len;
 		waiting->dropped++;
-		waiting->ops.lost(waiting->ops.context, &queue->key, queue->epoch, queue->head->payload_len,
-				   queue->head->settled);
 		waiting_pop(waiting, queue);
 	}
+	if (count)
+		waiting->ops.lost(waiting->ops.context, &queue->key, queue->epoch, count, payload_len);
 }
 
 void waiting_tick(struct waiting *waiting, uint64_t now_ns)
 {
 	struct waiting_walk walk;
 
+	waiting_settle(waiting);
 	if (!waiting->queue_count || waiting_walk(waiting, &walk))
 		return;
 	for (size_t i = 0; i < walk.count; i++) {
@@ -351,7 +395,7 @@ void waiting_tick(struct waiting *waiting, uint64_t now_ns)
 		waiting_send_due(waiting, queue, now_ns);
 		if (waiting_age(now_ns, queue->used_ns) >= WAITING_STALE_NS)
 			waiting_lose_all(waiting, queue);
-		if (!queue->head && waiting_age(now_ns, queue->used_ns) >= WAITING_IDLE_NS)
+		if (!queue->head && !queue->unsettled && waiting_age(now_ns, queue->used_ns) >= WAITING_IDLE_NS)
 			waiting_forget(waiting, queue);
 	}
 	free(walk.queues);

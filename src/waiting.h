@@ -3,7 +3,7 @@
  * Datagrams that wait until their connection can carry them. BPF hands them over, each with its number and its place in
  * the queue of its connection, and says later how far into the queue the peer's window reaches. They are sent in the
  * order of their numbers; since they arrive through one buffer per CPU, a number may be late: then its successors wait
- * for it for WAITING_GAP_NS.
+ * for it for WAITING_GAP_NS. What was sent keeps its place in the queue until BPF hears of it by waiting_settle().
  *
  * No socket here: what is due goes out through a callback.
  */
@@ -26,23 +26,25 @@ struct waiting_frame {
 	uint32_t number, end;
 	uint16_t payload_len;
 	uint16_t l3_off;
-	uint16_t tries; /* how often the device dropped it; counted by ops.send */
-	bool settled;	/* BPF has it off the queue; set by ops.send */
+	uint16_t tries; /* how often it did not get out; counted by ops.send */
 	uint32_t len;
 	uint8_t bytes[];
 };
 
 struct waiting_ops {
 	/* Sends a frame. Returns 0; -EAGAIN: try again later; another -errno: the datagram is lost. */
-	int (*send)(void *context, const struct conn_key *key, uint32_t epoch, struct waiting_frame *frame);
-	/* This datagram of @key is not waiting any more though it was never sent. */
-	void (*lost)(void *context, const struct conn_key *key, uint32_t epoch, uint16_t payload_len, bool settled);
+	int (*send)(void *context, struct waiting_frame *frame);
+	/* So many datagrams of @key, with @payload_len bytes in all, do not wait any more: they are sent ... */
+	void (*sent)(void *context, const struct conn_key *key, uint32_t epoch, uint32_t count, uint32_t payload_len);
+	/* ... or never will be. */
+	void (*lost)(void *context, const struct conn_key *key, uint32_t epoch, uint32_t count, uint32_t payload_len);
 	void *context;
 };
 
 struct waiting {
 	struct waiting_ops ops;
 	void *queues;	       /* tree of struct waiting_queue by key */
+	struct waiting_queue *unsettled; /* those with something to say by ops.sent */
 	size_t frames, queue_count;
 	size_t bytes;	       /* memory of the frames */
 	size_t bytes_max;
@@ -67,6 +69,9 @@ void waiting_flush(struct waiting *waiting, const struct conn_key *key, uint32_t
 
 /* The connection was lost: what waits stays, but an older limit does not count any more. */
 void waiting_close_queue(struct waiting *waiting, const struct conn_key *key);
+
+/* Tells by ops.sent what was sent since the last time. To be called when nothing more is to be done at once. */
+void waiting_settle(struct waiting *waiting);
 
 /* Passes over numbers that did not come, forgets empty queues. To be called every 50 ms or so. */
 void waiting_tick(struct waiting *waiting, uint64_t now_ns);

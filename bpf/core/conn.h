@@ -43,6 +43,7 @@ enum conn_limits {
 #define CONN_PROBE_INTERVAL_NS	  (10 * NSEC_PER_MSEC)
 #define CONN_STARVED_PROBE_NS	  (200 * NSEC_PER_MSEC) /* datagrams wait for the peer's window */
 #define CONN_HELD_STUCK_NS	  (3 * NSEC_PER_SEC)	/* they could go, and none comes */
+#define CONN_HELD_CHASE_NS	  (200 * NSEC_PER_MSEC)	/* they go, and as many new ones come */
 #define CONN_CHECK_INTERVAL_NS	  (300 * NSEC_PER_MSEC)
 #define CONN_CHALLENGE_NS	  (100 * NSEC_PER_MSEC) /* between answers to doubtful segments */
 #define CONN_COOLDOWN_SYN_NS	  NSEC_PER_SEC
@@ -90,6 +91,7 @@ struct conn {
 	__aligned_u64 last_use_ns;	/* data sent, data or a probe received */
 	__aligned_u64 probe_ns;		/* last window probe */
 	__aligned_u64 held_ns;		/* when a waiting datagram came back last, or could not */
+	__aligned_u64 chase_ns;		/* since when the queue moves without becoming empty; 0: it does not */
 	__aligned_u64 challenge_ns;	/* last answer to a doubtful segment */
 	__aligned_u64 cooldown_ns;	/* end of the cooldown */
 	struct conn_settings settings;
@@ -117,6 +119,7 @@ enum verdict {
 	VERDICT_DROP, /* for `reason` */
 	VERDICT_HOLD, /* hand it to the daemon, with held_number */
 	VERDICT_CONSUME, /* a control segment: done with it */
+	VERDICT_WAIT, /* a released datagram: the daemon keeps it, in its place */
 };
 
 /* A control segment to send. flags == 0: none. */
@@ -295,6 +298,7 @@ CORE_FN void conn_hold(struct conn *conn, const struct env *env, __u32 payload_l
 		conn->epoch++;
 		conn->release_limit = conn->held_end;
 		conn->held_ns = env->now_ns;
+		conn->chase_ns = 0;
 	}
 	eff->verdict = VERDICT_HOLD;
 	eff->reason = REASON_TX_HELD;
@@ -307,24 +311,34 @@ CORE_FN void conn_hold(struct conn *conn, const struct env *env, __u32 payload_l
 	eff->held_end = conn->held_end;
 }
 
-/* The first datagram of the queue does not wait any more: sent, or lost in the daemon. */
-CORE_FN void conn_unhold(struct conn *conn, __u32 payload_len)
+CORE_FN void conn_shorten_queue(struct conn *conn, __u32 count, __u32 space)
 {
-	__u32 space = conn_space(conn, payload_len);
-
-	if (!conn->held)
-		return;
-	conn->held--;
+	conn->held -= count < conn->held ? count : conn->held;
 	conn->held_space -= space < conn->held_space ? space : conn->held_space;
 	if (!conn->held)
 		conn->held_space = 0;
 }
 
-/* A datagram that was taken off the queue comes once more, since the device dropped it: as if it still waited. */
-CORE_FN void conn_rehold(struct conn *conn, __u32 payload_len)
+/*
+ * The first `count` datagrams of the queue, with payload_len bytes in all, do not wait any more: sent, or lost in the daemon.
+ * A datagram keeps its place until it is behind TC egress, so that none of another CPU passes it there.
+ */
+CORE_FN void conn_unhold(struct conn *conn, const struct env *env, __u32 count, __u32 payload_len)
 {
-	conn->held++;
-	conn->held_space += conn_space(conn, payload_len);
+	conn_shorten_queue(conn, count, payload_len + count * conn_space(conn, 0));
+	if (conn->held && !conn->chase_ns)
+		conn->chase_ns = env->now_ns;
+}
+
+/*
+ * A sender that is faster than the daemon would have its datagrams make the detour for ever. When the queue has moved for a
+ * while without becoming empty, and the peer's window has room for all of it, the newest one may overtake.
+ */
+CORE_FN bool conn_may_overtake(const struct conn *conn, const struct env *env, __u32 need)
+{
+	return conn->chase_ns && env->now_ns - conn->chase_ns >= CONN_HELD_CHASE_NS &&
+	       seq_diff(conn->release_limit, conn->held_end) >= 0 &&
+	       conn->snd_wnd >= conn->held_space + CONN_HELD_MAX + need;
 }
 
 /*
@@ -334,7 +348,7 @@ CORE_FN void conn_rehold(struct conn *conn, __u32 payload_len)
 CORE_FN void conn_unhold_unsent(struct conn *conn, __u32 number, __u32 payload_len)
 {
 	if (conn->held_number == number + 1) {
-		conn_unhold(conn, payload_len);
+		conn_shorten_queue(conn, 1, conn_space(conn, payload_len));
 		conn->held_number--;
 		conn->held_end -= conn_space(conn, payload_len);
 	} else if (conn->held && !--conn->held) {
@@ -440,6 +454,7 @@ CORE_FN void conn_established(struct conn *conn, const struct env *env, const st
 	conn_reply_ack(conn, eff); /* the initiator's last ACK, or the responder's full window */
 	conn->release_limit = conn_held_begin(conn);
 	conn->held_ns = env->now_ns;
+	conn->chase_ns = 0;
 	eff->notify |= NOTIFY_ESTABLISHED;
 	conn_release(conn, eff);
 }
@@ -490,14 +505,13 @@ CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, _
 	__u32 need = payload_len + padding;
 
 	/* While only the 0xffff of the SYN-ACK is known, what does not fit waits for the first real announcement. */
-	if (!released && (conn->held || conn->check_probes > 1 || (conn->snd_wnd < need && !conn->window_known))) {
+	if (!released && ((conn->held && !conn_may_overtake(conn, env, need)) || conn->check_probes > 1 ||
+			  (conn->snd_wnd < need && !conn->window_known))) {
 		conn_hold(conn, env, payload_len, eff);
 		return;
 	}
-	if (released) {
-		conn_unhold(conn, payload_len);
+	if (released)
 		conn->held_ns = env->now_ns;
-	}
 	if (conn->snd_wnd < need) {
 		conn_drop(eff, REASON_DROP_WINDOW);
 	} else {
@@ -511,14 +525,15 @@ CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, _
 		conn->snd_wnd -= need;
 		conn->last_use_ns = env->now_ns;
 	}
-	if (conn->snd_wnd < conn_peer_window_full(conn) / 2 &&
-	    (!conn->probe_unanswered || env->now_ns - conn->probe_ns >= CONN_PROBE_INTERVAL_NS))
+	if (conn->snd_wnd < conn_peer_window_full(conn) / 2 && env->now_ns - conn->probe_ns >= CONN_PROBE_INTERVAL_NS)
 		conn_send_probe(conn, env, eff);
 }
 
 /*
- * payload_len: of the datagram, bytes. released: it waited in the daemon and comes back.
- * PASS (with seq, ack, window, padding), HOLD (with epoch and held_number) or DROP.
+ * payload_len: of the datagram, bytes. released: it waited in the daemon and comes back; its place in the queue is given
+ * up by conn_unhold() later, when it is behind TC egress.
+ * PASS (with seq, ack, window, padding), HOLD (with epoch and held_number) or DROP; for a released one also WAIT: the
+ * connection was lost and begins anew.
  */
 CORE_FN void conn_egress(struct conn *conn, const struct env *env, __u32 payload_len, bool released,
 			 struct effect *eff)
@@ -528,9 +543,11 @@ CORE_FN void conn_egress(struct conn *conn, const struct env *env, __u32 payload
 		conn_egress_established(conn, env, payload_len, released, eff);
 		return;
 	}
-	if (released) /* the connection was lost after the daemon sent it off: it queues again */
-		conn_unhold(conn, payload_len);
-	if (conn->state == CONN_CLOSED) {
+	if (released && (conn->state == CONN_SYN_SENT || conn->state == CONN_SYN_RECEIVED)) {
+		eff->verdict = VERDICT_WAIT;
+		return;
+	}
+	if (released || conn->state == CONN_CLOSED) { /* its queue was given up */
 		conn_drop(eff, REASON_DROP_CONN_ENDED);
 		return;
 	}
@@ -690,6 +707,7 @@ CORE_FN void conn_check_liveness(struct conn *conn, const struct env *env, struc
 	if (conn->check_probes || !conn_may_challenge(conn, env))
 		return;
 	conn->check_probes = 1;
+	conn->chase_ns = 0;
 	conn->timer_ns = env->now_ns + CONN_CHECK_INTERVAL_NS;
 	conn->probe_unanswered = 0;
 	conn_send_probe(conn, env, eff);

@@ -85,7 +85,6 @@ static inline void rigs_open(void)
 		struct datapath_options options = {
 			.ethernet = i == RIG_FULL_ETHERNET || i == RIG_PLAIN_ETHERNET,
 			.release_mark = RIG_RELEASE_MARK,
-			.resend_mark = RIG_RELEASE_MARK ^ 4,
 			.staged_mark = RIG_STAGED_MARK,
 			.ifindex = RIG_IFINDEX,
 		};

@@ -237,7 +237,7 @@ START_TEST(test_initiator_holds)
 		expect_eq(run.mark, 42);
 		expect(naive_l4_ok(run.bytes + frame.l3_off, IPPROTO_TCP, run.bytes + frame.l4_off,
 				   run.len - frame.l4_off));
-		expect_eq(get(rig, &key).c.held, ARRAY_SIZE(lens) - 1);
+		expect_eq(get(rig, &key).c.held, ARRAY_SIZE(lens)); /* until the daemon has sent it */
 		/* The peer has announced little so far, so it is asked for more. */
 		ears_expect_reply(&ears, &key, TCP_ACK, conn.c.snd_nxt + (__u32)spec.payload_len, ISN + 1, 1);
 	}
@@ -369,15 +369,22 @@ START_TEST(test_command_unhold)
 		rig_egress(rig, frame.bytes, frame.len, &run);
 	conn = get(rig, &entry.key);
 	expect_eq(conn.c.held, 3);
+	entry.count = 1;
 	entry.payload_len = 100;
 	entry.epoch = conn.c.epoch - 1;
-	expect(!datapath_command(&rig->datapath, COMMAND_UNHOLD, &entry, 1));
+	expect(!datapath_command(&rig->datapath, COMMAND_LOST, &entry, 1));
 	expect_eq(get(rig, &entry.key).c.held, 3);
 	entry.epoch = conn.c.epoch;
-	expect(!datapath_command(&rig->datapath, COMMAND_UNHOLD, &entry, 1));
+	expect(!datapath_command(&rig->datapath, COMMAND_LOST, &entry, 1));
 	conn = get(rig, &entry.key);
 	expect_eq(conn.c.held, 2);
 	expect_eq(conn.c.held_space, 200);
+	entry.count = 2;
+	entry.payload_len = 200;
+	expect(!datapath_command(&rig->datapath, COMMAND_SENT, &entry, 1));
+	conn = get(rig, &entry.key);
+	expect_eq(conn.c.held, 0);
+	expect_eq(conn.c.held_space, 0);
 	ears_close(&ears);
 }
 END_TEST

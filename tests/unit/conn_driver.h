@@ -60,10 +60,13 @@ static inline void drv_note_syn(struct driver *d)
 		d->own = drv_reply(d)->seq + 1;
 }
 
+/* What the daemon releases it reports as sent, unless it is told to keep it. */
 static inline void drv_out(struct driver *d, __u32 payload_len, bool released)
 {
 	memset(&d->eff, 0, sizeof(d->eff));
 	conn_egress(&d->c, &d->env, payload_len, released, &d->eff);
+	if (released && d->eff.verdict != VERDICT_WAIT)
+		conn_unhold(&d->c, &d->env, 1, payload_len);
 	if (d->eff.verdict == VERDICT_PASS)
 		d->own = d->eff.seq + payload_len + d->eff.padding;
 	drv_note_syn(d);

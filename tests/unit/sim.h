@@ -14,6 +14,7 @@
 #ifndef MIMIC_TEST_SIM_H
 #define MIMIC_TEST_SIM_H
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +25,7 @@
 #include "waiting.h"
 
 enum {
-	SIM_EVENTS_MAX = 16384,
+	SIM_EVENTS_MAX = 32768,
 	SIM_DATAGRAMS_MAX = 16384, /* of each side */
 	SIM_FRAME_HEADERS = ETH_HLEN + sizeof(struct iphdr) + UDP_HEADER_LEN,
 };
@@ -33,6 +34,7 @@ enum {
 #define SIM_TICK_NS  (50 * NSEC_PER_MSEC) /* of a connection that something happened to lately */
 #define SIM_WATCH_NS (3 * NSEC_PER_SEC)	  /* that is lately */
 #define SIM_WALK_NS  NSEC_PER_SEC	  /* between ticks of the others */
+#define SIM_SEND_NS  20000		  /* that a released datagram takes from the core to the link */
 
 /* What the world is like. Chances are in 1/1000. */
 struct sim_options {
@@ -56,6 +58,11 @@ struct sim_frame {
 	bool first;
 };
 
+/* Datagrams that are off the queue. */
+struct sim_sent {
+	__u32 epoch, count, payload_len;
+};
+
 struct sim_packet {
 	struct segment seg;
 	__s64 id; /* of the datagram; negative: a control segment */
@@ -63,7 +70,7 @@ struct sim_packet {
 	__u8 padding;
 };
 
-enum sim_event_type { SIM_ARRIVES, SIM_DAEMON, SIM_HELD, SIM_UNHOLD, SIM_APP, SIM_TICK };
+enum sim_event_type { SIM_ARRIVES, SIM_LEAVES, SIM_DAEMON, SIM_HELD, SIM_UNHOLD, SIM_SENT, SIM_APP, SIM_TICK };
 
 struct sim_event {
 	__u64 at;
@@ -74,6 +81,7 @@ struct sim_event {
 		struct sim_packet packet;
 		struct effect eff;
 		struct sim_frame frame;
+		struct sim_sent sent;
 	};
 };
 
@@ -107,6 +115,7 @@ struct sim_side {
 	__u8 fate[SIM_DATAGRAMS_MAX];
 	__u64 sent_ns[SIM_DATAGRAMS_MAX]; /* by the application */
 	__u8 copies[SIM_DATAGRAMS_MAX];	  /* put on the link */
+	bool overtaken[SIM_DATAGRAMS_MAX]; /* by conn_may_overtake() */
 	__u8 received[SIM_DATAGRAMS_MAX]; /* of the other side's */
 	__s64 last_received;
 	__u32 out_of_order;
@@ -116,6 +125,7 @@ struct sim_side {
 	/* the daemon */
 	struct waiting waiting;
 	__u64 watch_ns, walk_ns; /* until when it ticks often, when it ticked last */
+	__u64 send_ns;		 /* when the last released datagram is on the link */
 	__u32 unsent;		 /* frames that it could not send */
 	/* what must not go back */
 	bool ack_known, edge_known;
@@ -356,10 +366,11 @@ static inline void sim_effect(struct sim *sim, __u8 at, const struct effect *eff
 		side->exists = false;
 }
 
-static inline void sim_send_data(struct sim *sim, __u8 at, __u32 id, __u16 len,
+static inline void sim_send_data(struct sim *sim, __u8 at, __u32 id, __u16 len, bool released,
 				 const struct effect *eff)
 {
 	struct sim_side *side = &sim->side[at];
+	struct sim_event event = { 0 };
 	struct sim_packet packet = {
 		.seg = { .seq = eff->seq,
 			 .ack = eff->ack,
@@ -376,7 +387,16 @@ static inline void sim_send_data(struct sim *sim, __u8 at, __u32 id, __u16 len,
 		sim_fail(sim,
 			 "%c: datagram %u ends %d bytes behind the window that the peer announced",
 			 'A' + at, id, seq_diff(eff->seq + len + eff->padding, side->edge));
-	sim_link(sim, at, &packet);
+	if (!released) {
+		sim_link(sim, at, &packet);
+		return;
+	}
+	/* The daemon's core is another one, and slow: those of the application may pass on theirs. */
+	if (side->send_ns < sim->now_ns)
+		side->send_ns = sim->now_ns;
+	side->send_ns += sim_up_to(sim, SIM_SEND_NS);
+	event.packet = packet;
+	sim_schedule(sim, side->send_ns, SIM_LEAVES, at, &event);
 }
 
 /* To the daemon, by one buffer for each CPU: frames overtake each other, and a failure is told when others wait too. */
@@ -402,7 +422,14 @@ static inline void sim_hold(struct sim *sim, __u8 at, __u32 id, __u16 len, struc
 			     &event);
 }
 
-static inline void sim_egress(struct sim *sim, __u8 at, __u32 id, __u16 len, bool released)
+/* Those of the queue may come late, and only they. */
+static inline void sim_overtake(struct sim_side *side, __u32 id)
+{
+	for (__u32 i = 0; i < id; i++)
+		side->overtaken[i] |= side->fate[i] == SIM_WAITING || side->fate[i] == SIM_UNDERWAY;
+}
+
+static inline enum verdict sim_egress(struct sim *sim, __u8 at, __u32 id, __u16 len, bool released)
 {
 	struct sim_side *side = &sim->side[at];
 	struct effect eff = { 0 };
@@ -416,8 +443,10 @@ static inline void sim_egress(struct sim *sim, __u8 at, __u32 id, __u16 len, boo
 	}
 	side->fate[id] = SIM_UNDERWAY;
 	conn_egress(&side->c, &env, len, released, &eff);
+	if (eff.verdict == VERDICT_PASS && !released && side->c.held)
+		sim_overtake(side, id);
 	if (eff.verdict == VERDICT_PASS)
-		sim_send_data(sim, at, id, len, &eff);
+		sim_send_data(sim, at, id, len, released, &eff);
 	else if (eff.verdict == VERDICT_HOLD)
 		sim_hold(sim, at, id, len, &eff);
 	if (eff.verdict == VERDICT_DROP) {
@@ -427,6 +456,7 @@ static inline void sim_egress(struct sim *sim, __u8 at, __u32 id, __u16 len, boo
 			sim_fail(sim, "%c: datagram %u dropped without a reason", 'A' + at, id);
 	}
 	sim_effect(sim, at, &eff);
+	return eff.verdict;
 }
 
 /* ---- the daemon ---- */
@@ -464,35 +494,55 @@ static inline void sim_add_frame(struct sim *sim, __u8 at, const struct sim_fram
 		sim_fail(sim, "%c: the daemon refuses datagram %u", 'A' + at, frame->id);
 }
 
-static inline int sim_release(void *context, const struct conn_key *key, uint32_t epoch, struct waiting_frame *frame)
+static inline int sim_release(void *context, struct waiting_frame *frame)
 {
 	struct sim_side *side = context;
 	struct iphdr ip;
 
-	(void)key;
-	(void)epoch;
 	memcpy(&ip, frame->bytes + frame->l3_off, sizeof(ip));
 	if (sim_chance(side->sim, side->sim->opt.release_failure)) {
 		side->fate[ip.id] = SIM_DROPPED;
 		side->unsent++;
 		return -1;
 	}
-	sim_egress(side->sim, side->at, ip.id, frame->payload_len, true);
-	return 0;
+	if (sim_egress(side->sim, side->at, ip.id, frame->payload_len, true) != VERDICT_WAIT)
+		return 0;
+	side->fate[ip.id] = SIM_WAITING;
+	return -EAGAIN;
 }
 
-static inline void sim_unhold(void *context, const struct conn_key *key, uint32_t epoch,
-			      uint16_t payload_len, bool settled)
+static inline void sim_unhold(struct sim_side *side, const struct sim_sent *sent)
+{
+	struct env env;
+
+	sim_env(side->sim, &env);
+	if (side->exists && side->c.epoch == sent->epoch)
+		conn_unhold(&side->c, &env, sent->count, sent->payload_len);
+}
+
+static inline void sim_lost(void *context, const struct conn_key *key, uint32_t epoch, uint32_t count,
+			    uint32_t payload_len)
 {
 	struct sim_side *side = context;
-
-	if (settled)
-		return;
+	struct sim_sent lost = { epoch, count, payload_len };
 
 	if (memcmp(key, &sim_key[side->at], sizeof(*key)))
 		sim_fail(side->sim, "%c: a datagram of another connection", 'A' + side->at);
-	if (side->exists && side->c.epoch == epoch)
-		conn_unhold(&side->c, payload_len);
+	sim_unhold(side, &lost);
+}
+
+/* The daemon says so when it has sent them. */
+static inline void sim_sent(void *context, const struct conn_key *key, uint32_t epoch, uint32_t count,
+			    uint32_t payload_len)
+{
+	struct sim_side *side = context;
+	struct sim_event event = { .sent = { epoch, count, payload_len } };
+
+	if (memcmp(key, &sim_key[side->at], sizeof(*key)))
+		sim_fail(side->sim, "%c: a datagram of another connection", 'A' + side->at);
+	if (side->send_ns < side->sim->now_ns)
+		side->send_ns = side->sim->now_ns;
+	sim_schedule(side->sim, side->send_ns, SIM_SENT, side->at, &event);
 }
 
 static inline void sim_daemon(struct sim *sim, __u8 at, const struct effect *eff)
@@ -530,9 +580,10 @@ static inline void sim_deliver(struct sim *sim, __u8 at, const struct sim_packet
 			 packet->id, eff->padding, packet->padding);
 	if (++side->received[packet->id] > peer->copies[packet->id])
 		sim_fail(sim, "%c: datagram %lld came once too often", 'A' + at, packet->id);
-	if (packet->id < side->last_received)
+	if (packet->id < side->last_received && !peer->overtaken[packet->id])
 		side->out_of_order++;
-	side->last_received = packet->id;
+	if (packet->id > side->last_received || !peer->overtaken[packet->id])
+		side->last_received = packet->id;
 	peer->fate[packet->id] = SIM_DELIVERED;
 }
 
@@ -622,7 +673,7 @@ static inline void sim_tick(struct sim *sim, __u8 at)
 static inline void sim_start_daemon(struct sim *sim, __u8 at)
 {
 	struct sim_side *side = &sim->side[at];
-	const struct waiting_ops ops = { .send = sim_release, .lost = sim_unhold, .context = side };
+	const struct waiting_ops ops = { .send = sim_release, .sent = sim_sent, .lost = sim_lost, .context = side };
 
 	side->sim = sim;
 	side->at = at;
@@ -669,12 +720,16 @@ static inline void sim_happens(struct sim *sim, const struct sim_event *event)
 {
 	struct sim_side *side = &sim->side[event->side];
 	bool inside = event->type == SIM_DAEMON || event->type == SIM_HELD ||
-		      event->type == SIM_UNHOLD;
+		      event->type == SIM_UNHOLD || event->type == SIM_SENT;
 
 	if (inside && event->life != side->life)
 		return;
 	if (event->type == SIM_ARRIVES)
 		sim_arrives(sim, event->side, &event->packet);
+	else if (event->type == SIM_LEAVES)
+		sim_link(sim, event->side, &event->packet);
+	else if (event->type == SIM_SENT)
+		sim_unhold(side, &event->sent);
 	else if (event->type == SIM_DAEMON)
 		sim_daemon(sim, event->side, &event->eff);
 	else if (event->type == SIM_HELD)
@@ -685,6 +740,7 @@ static inline void sim_happens(struct sim *sim, const struct sim_event *event)
 		sim_app_sends(sim, event->side);
 	else if (event->type == SIM_TICK)
 		sim_tick(sim, event->side);
+	waiting_settle(&side->waiting);
 }
 
 /* Runs until `end_ns` from now. */
