@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A datagram goes out. */
+#ifndef MIMIC_CORE_CONN_EGRESS_H
+#define MIMIC_CORE_CONN_EGRESS_H
+
+#include "conn_life.h"
+#include "conn_queue.h"
+#include "conn_state.h"
+
+CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, __u32 payload_len, bool released,
+				     struct effect *eff)
+{
+	__u8 padding = transform_padding(conn->settings.padding, conn->snd_nxt, conn->rcv_nxt);
+	__u32 need = payload_len + padding;
+
+	/* While only the 0xffff of the SYN-ACK is known, what does not fit waits for the first real announcement. */
+	if (!released && ((conn->held && !conn_may_overtake(conn, env, need)) || conn->check_probes > 1 ||
+			  (conn->snd_wnd < need && !conn->window_known))) {
+		conn_hold(conn, env, payload_len, eff);
+		return;
+	}
+	if (released)
+		conn->held_ns = env->now_ns;
+	if (conn->snd_wnd < need) {
+		conn_drop(eff, REASON_DROP_WINDOW);
+	} else {
+		eff->verdict = VERDICT_PASS;
+		eff->reason = released ? REASON_TX_RELEASED : REASON_TX_DATA;
+		eff->padding = padding;
+		eff->seq = conn->snd_nxt;
+		eff->ack = conn->rcv_nxt;
+		eff->window = conn_window_field(conn);
+		conn->snd_nxt += need;
+		conn->snd_wnd -= need;
+		conn->last_use_ns = env->now_ns;
+	}
+	if (conn->snd_wnd < conn_peer_window_full(conn) / 2 && env->now_ns - conn->probe_ns >= CONN_PROBE_INTERVAL_NS)
+		conn_send_probe(conn, env, eff);
+}
+
+/*
+ * payload_len: of the datagram, bytes. released: it waited in the daemon and comes back; its place in the queue is given
+ * up by conn_unhold() later, when it is behind TC egress.
+ * PASS (with seq, ack, window, padding), HOLD (with epoch and held_number) or DROP; for a released one also WAIT: the
+ * connection was lost and begins anew.
+ */
+CORE_FN void conn_egress(struct conn *conn, const struct env *env, __u32 payload_len, bool released,
+			 struct effect *eff)
+{
+	eff->epoch = conn->epoch;
+	if (conn->state == CONN_ESTABLISHED) {
+		conn_egress_established(conn, env, payload_len, released, eff);
+		return;
+	}
+	if (released && (conn->state == CONN_SYN_SENT || conn->state == CONN_SYN_RECEIVED)) {
+		eff->verdict = VERDICT_WAIT;
+		return;
+	}
+	if (released || conn->state == CONN_CLOSED) { /* its queue was given up */
+		conn_drop(eff, REASON_DROP_CONN_ENDED);
+		return;
+	}
+	if (conn->state == CONN_IDLE) {
+		if (!conn->settings.handshake_interval_s) {
+			conn_drop(eff, REASON_DROP_PASSIVE);
+			return;
+		}
+		if (env->now_ns < conn->cooldown_ns && env->now_ns - conn->syn_ns < CONN_COOLDOWN_SYN_NS) {
+			conn_drop(eff, REASON_DROP_COOLDOWN);
+			return;
+		}
+		conn_begin(conn, env, eff);
+	}
+	conn_hold(conn, env, payload_len, eff);
+}
+
+#endif

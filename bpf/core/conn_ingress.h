@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A segment comes in. */
+#ifndef MIMIC_CORE_CONN_INGRESS_H
+#define MIMIC_CORE_CONN_INGRESS_H
+
+#include "conn_life.h"
+#include "conn_queue.h"
+#include "conn_state.h"
+
+/* A SYN (section 3), in IDLE, or a new one in SYN_RECEIVED. */
+CORE_FN void conn_ingress_syn(struct conn *conn, const struct env *env, const struct segment *seg,
+			      struct effect *eff)
+{
+	if (conn->state == CONN_IDLE) {
+		conn->random ^= env->random;
+		conn->random |= !conn->random;
+		conn->snd_nxt = conn_random(conn);
+	}
+	conn->state = CONN_SYN_RECEIVED;
+	conn->irs = seg->seq;
+	conn->rcv_nxt = seg->seq + 1;
+	conn->peer_mss = seg->options.mss;
+	conn->peer_wscale = seg->options.wscale;
+	conn->last_rx_ns = env->now_ns;
+	conn->timer_ns = env->now_ns + CONN_HALF_OPEN_NS;
+	conn->retries = 0;
+	conn_consume(eff);
+	conn_reply(eff, TCP_SYN | TCP_ACK, conn->snd_nxt - 1, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
+}
+
+CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, const struct segment *seg,
+				   struct effect *eff)
+{
+	conn_consume(eff);
+	if (seg->flags & TCP_RST) { /* its ACK proves a host that knows our SYN, but no Mimic; keep trying */
+		if ((seg->flags & TCP_ACK) && seg->ack == conn->snd_nxt)
+			eff->reason = REASON_RX_REFUSED;
+		return;
+	}
+	if (seg->flags & TCP_SYN) {
+		if (!seg->options_ok) {
+			conn_drop(eff, REASON_DROP_RX_OPTIONS);
+			return;
+		}
+		if (seg->flags & TCP_ACK && seg->ack != conn->snd_nxt) {
+			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
+			return;
+		}
+		conn->irs = seg->seq;
+		conn->rcv_nxt = seg->seq + 1;
+		conn->peer_mss = seg->options.mss;
+		conn->peer_wscale = seg->options.wscale;
+		conn->last_rx_ns = env->now_ns;
+		if (seg->flags & TCP_ACK) {
+			conn_established(conn, env, seg, eff);
+			return;
+		}
+		/*
+		 * Simultaneous open. A SYN-ACK would make 0.7.x reset, so a plain ACK, and our SYN before it, in case the
+		 * peer has not got it. It lives, so there is no cooldown any more.
+		 */
+		conn->state = CONN_SYN_RECEIVED;
+		conn->simultaneous = 1;
+		conn->single_syn = 0;
+		conn->cooldown_ns = 0;
+		conn->retries = 0;
+		conn_send_syn(conn, env, eff, conn->settings.handshake_interval_s * NSEC_PER_SEC);
+		conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
+		return;
+	}
+	/*
+	 * The peer holds an older connection: RFC 9293 3.5.2 resets it by its own number, and our SYN follows, so that
+	 * a restart is settled in one round trip. An ACK of our SYN has overtaken the peer's own SYN (simultaneous open).
+	 */
+	if (seg->flags & TCP_ACK && seg->ack != conn->snd_nxt && conn_may_challenge(conn, env)) {
+		conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
+		conn_send_syn(conn, env, eff, conn->timer_ns > env->now_ns ? conn->timer_ns - env->now_ns : 0);
+	}
+}
+
+CORE_FN bool conn_is_probe(const struct segment *seg)
+{
+	return seg->payload_len == 1 && !(seg->flags & TCP_PSH);
+}
+
+CORE_FN bool conn_is_pure_ack(const struct segment *seg)
+{
+	return !seg->payload_len && !(seg->flags & TCP_PSH);
+}
+
+/* Data, already accepted: verdict, and whether the restored datagram can have come from such a segment. */
+CORE_FN void conn_ingress_data(struct conn *conn, const struct env *env, const struct segment *seg,
+			       struct effect *eff)
+{
+	__u8 padding = transform_padding(conn->settings.padding, seg->seq, seg->ack);
+
+	conn->last_use_ns = env->now_ns;
+	if (seg->payload_len < padding) {
+		conn_drop(eff, REASON_DROP_RX_PADDING);
+		return;
+	}
+	eff->verdict = VERDICT_PASS;
+	eff->reason = REASON_RX_DATA;
+	eff->padding = padding;
+}
+
+/*
+ * What is left of the peer's window counts from what it acknowledges (RFC 9293 3.8.6), so that during an outage in one
+ * direction, with segments still coming in the other, it runs out instead of being filled again and again. An ack
+ * field from outside of what is under way says nothing about that.
+ */
+CORE_FN void conn_take_window(struct conn *conn, const struct segment *seg)
+{
+	__u32 window = conn_announced_window(conn, seg), flight = conn->snd_nxt - seg->ack;
+
+	if (flight > CONN_SEQ_TOLERANCE)
+		flight = 0;
+	conn->snd_wnd = window > flight ? window - flight : 0;
+	conn->window_known = 1;
+}
+
+/* The connection's numbers follow an accepted segment. diff: seq - rcv_nxt. */
+CORE_FN void conn_advance(struct conn *conn, const struct env *env, const struct segment *seg, __s32 diff)
+{
+	__s32 advance = diff + (__s32)seg->payload_len;
+
+	conn->last_rx_ns = env->now_ns;
+	conn->retries = 0;
+	if (conn->check_probes) {
+		conn->check_probes = 0;
+		conn->timer_ns = 0;
+	}
+	if (diff >= 0) {
+		conn_take_window(conn, seg);
+		conn->probe_unanswered = 0;
+	}
+	if (advance > 0) {
+		conn->rcv_nxt += (__u32)advance;
+		conn->rcv_wnd -= (__u32)advance < conn->rcv_wnd ? (__u32)advance : conn->rcv_wnd;
+	}
+}
+
+/* A RST with another number, or a SYN, may be forged: ask the peer itself (section 5). */
+CORE_FN void conn_check_liveness(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	eff->reason = REASON_RX_RST_CHECKED;
+	if (conn->check_probes || !conn_may_challenge(conn, env))
+		return;
+	conn->check_probes = 1;
+	conn->chase_ns = 0;
+	conn->timer_ns = env->now_ns + CONN_CHECK_INTERVAL_NS;
+	conn->probe_unanswered = 0;
+	conn_send_probe(conn, env, eff);
+}
+
+CORE_FN void conn_ingress_close(struct conn *conn, const struct env *env, const struct segment *seg,
+				struct effect *eff)
+{
+	conn_consume(eff);
+	if (seg->seq != conn->rcv_nxt) {
+		conn_check_liveness(conn, env, eff);
+		return;
+	}
+	eff->reason = REASON_RX_RST;
+	if (seg->flags & TCP_FIN && !(seg->flags & TCP_RST))
+		conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
+	conn_lost(conn, env, false, eff);
+}
+
+CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, const struct segment *seg,
+				      struct effect *eff)
+{
+	__s32 diff = seq_diff(seg->seq, conn->rcv_nxt);
+
+	if (seg->flags & (TCP_RST | TCP_FIN)) {
+		conn_ingress_close(conn, env, seg, eff);
+		return;
+	}
+	if (seg->flags & TCP_SYN) {
+		conn_consume(eff);
+		if (!(seg->flags & TCP_ACK) && seg->seq != conn->irs) {
+			conn_check_liveness(conn, env, eff);
+			return;
+		}
+		if (!(seg->flags & TCP_ACK)) { /* the SYN that made this connection, late or twice */
+			if (conn_may_challenge(conn, env))
+				conn_reply_ack(conn, eff);
+			return;
+		}
+		/* Our last ACK was lost. 0.7.x numbers each repetition one higher. */
+		if (seg->ack == conn->snd_nxt && diff >= -1 && diff < CONN_SEQ_TOLERANCE) {
+			if (diff >= 0)
+				conn->rcv_nxt += (__u32)diff + 1;
+			conn_reply_ack(conn, eff);
+		} else if (conn_may_challenge(conn, env)) {
+			conn_reply_ack(conn, eff);
+		}
+		return;
+	}
+	if (!(seg->flags & TCP_ACK)) {
+		conn_drop(eff, REASON_DROP_RX_STATE);
+		return;
+	}
+	if (diff > CONN_SEQ_TOLERANCE || diff < -CONN_SEQ_TOLERANCE) {
+		conn_drop(eff, REASON_DROP_RX_WINDOW);
+		if (conn_may_challenge(conn, env))
+			conn_reply_ack(conn, eff);
+		return;
+	}
+	conn_consume(eff);
+	if (diff == -1 && seg->payload_len <= 1 && !(seg->flags & TCP_PSH)) { /* keepalive, repeated probe */
+		conn_advance(conn, env, seg, diff);
+		conn_reply_ack(conn, eff);
+		return;
+	}
+	conn_advance(conn, env, seg, diff);
+	if (conn_is_probe(seg)) {
+		conn_open_window(conn);
+		conn_reply_ack(conn, eff);
+		conn->last_use_ns = env->now_ns;
+	} else if (!conn_is_pure_ack(seg)) { /* that is no use: it answers a keepalive, or data, which was use enough */
+		conn_ingress_data(conn, env, seg, eff);
+	}
+	if (conn->rcv_wnd < conn->rcv_refresh) {
+		conn_open_window(conn);
+		conn_reply_ack(conn, eff);
+	}
+	conn_release(conn, eff);
+}
+
+CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env, const struct segment *seg,
+				       struct effect *eff)
+{
+	__s32 diff;
+
+	conn_consume(eff);
+	if (seg->flags & (TCP_RST | TCP_FIN)) {
+		if (seg->seq != conn->rcv_nxt)
+			return;
+		eff->reason = REASON_RX_RST;
+		if (!(seg->flags & TCP_RST))
+			conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
+		conn_lost(conn, env, false, eff);
+		return;
+	}
+	if ((seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+		if (!seg->options_ok) {
+			conn_drop(eff, REASON_DROP_RX_OPTIONS);
+			return;
+		}
+		if (conn->simultaneous) { /* the peer did not get our ACK */
+			conn->irs = seg->seq;
+			conn->rcv_nxt = seg->seq + 1;
+			conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
+			return;
+		}
+		conn_ingress_syn(conn, env, seg, eff); /* repeated, or the peer began again */
+		return;
+	}
+	if (!(seg->flags & TCP_ACK) || seg->ack != conn->snd_nxt) {
+		conn_drop(eff, REASON_DROP_RX_STATE);
+		if (seg->flags & TCP_ACK && conn_may_challenge(conn, env))
+			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
+		return;
+	}
+	if (seg->flags & TCP_SYN) { /* simultaneous, answered by a SYN-ACK */
+		if (seg->seq + 1 != conn->rcv_nxt) {
+			conn_drop(eff, REASON_DROP_RX_WINDOW);
+			return;
+		}
+		conn_established(conn, env, seg, eff);
+		return;
+	}
+	/* The ACK, or data that proves the ACK that was lost; data before it may be lost, too. */
+	diff = seq_diff(seg->seq, conn->rcv_nxt);
+	if (diff < 0 || diff > CONN_SEQ_TOLERANCE) {
+		conn_drop(eff, REASON_DROP_RX_WINDOW);
+		return;
+	}
+	conn->rcv_nxt += (__u32)diff;
+	conn_established(conn, env, seg, eff);
+	if (conn_is_pure_ack(seg))
+		return;
+	conn_advance(conn, env, seg, 0);
+	if (!conn_is_probe(seg))
+		conn_ingress_data(conn, env, seg, eff);
+}
+
+/*
+ * A segment that matches a filter but no connection. True: it is a SYN that begins one (create the entry, then
+ * conn_ingress()). False: the effect says what to do instead.
+ */
+CORE_FN bool conn_unknown(const struct segment *seg, struct effect *eff)
+{
+	if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN) {
+		if (seg->options_ok)
+			return true;
+		conn_drop(eff, REASON_DROP_RX_OPTIONS);
+		return false;
+	}
+	conn_drop(eff, REASON_DROP_RX_UNKNOWN);
+	if (!(seg->flags & TCP_RST) && !(seg->flags & TCP_FIN))
+		conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
+	return false;
+}
+
+/*
+ * PASS: data, to be restored, with `padding`. CONSUME or DROP: not for the UDP application.
+ * The connection is in the table; a segment of an unknown connection goes to conn_unknown() first.
+ */
+CORE_FN void conn_ingress(struct conn *conn, const struct env *env, const struct segment *seg, struct effect *eff)
+{
+	eff->epoch = conn->epoch;
+	switch (conn->state) {
+	case CONN_ESTABLISHED:
+		conn_ingress_established(conn, env, seg, eff);
+		break;
+	case CONN_SYN_RECEIVED:
+		conn_ingress_syn_received(conn, env, seg, eff);
+		break;
+	case CONN_SYN_SENT:
+		conn_ingress_syn_sent(conn, env, seg, eff);
+		break;
+	case CONN_IDLE:
+		if (conn_unknown(seg, eff))
+			conn_ingress_syn(conn, env, seg, eff);
+		else if (eff->reply[0].flags && !conn_may_challenge(conn, env))
+			eff->reply[0].flags = 0;
+		break;
+	default:
+		conn_drop(eff, REASON_DROP_RX_STATE);
+	}
+}
+
+#endif

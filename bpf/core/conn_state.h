@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a connection is, and the vocabulary of its state machine: see conn.h. */
+#ifndef MIMIC_CORE_CONN_STATE_H
+#define MIMIC_CORE_CONN_STATE_H
+
+#include "reason.h"
+#include "settings.h"
+#include "tcpopt.h"
+#include "transform.h"
+#include "types.h"
+
+enum conn_limits {
+	CONN_WINDOW_SCALE = 12,
+	CONN_WINDOW_SCALE_MAX = 14,	 /* under max_window */
+	CONN_WINDOW_FULL = 0x3400000,	 /* bytes: 0x3400 << 12 */
+	CONN_WINDOW_FULL_MAX = 0xffff << 14,
+	CONN_WINDOW_UNSCALED = 0xffff,
+	CONN_SEQ_TOLERANCE = 2 * CONN_WINDOW_FULL, /* section 5: how far a number may be off */
+	CONN_HELD_MAX = 128,		 /* datagrams that may wait */
+	CONN_HELD_SPACE_MAX = 256 * 1024, /* and their payloads with padding, bytes */
+	CONN_COOLDOWN_S = 5,
+	CONN_CHECK_PROBES = 3,		 /* of a liveness check */
+	CONN_REPLIES = 2,
+};
+
+#define CONN_PROBE_INTERVAL_NS	  (10 * NSEC_PER_MSEC)
+#define CONN_STARVED_PROBE_NS	  (200 * NSEC_PER_MSEC) /* datagrams wait for the peer's window */
+#define CONN_HELD_STUCK_NS	  (3 * NSEC_PER_SEC)	/* they could go, and none comes */
+#define CONN_HELD_CHASE_NS	  (200 * NSEC_PER_MSEC)	/* they go, and as many new ones come */
+#define CONN_CHECK_INTERVAL_NS	  (300 * NSEC_PER_MSEC)
+#define CONN_CHALLENGE_NS	  (100 * NSEC_PER_MSEC) /* between answers to doubtful segments */
+#define CONN_COOLDOWN_SYN_NS	  NSEC_PER_SEC
+#define CONN_HALF_OPEN_NS	  (8 * NSEC_PER_SEC) /* a responder's patience */
+#define CONN_IDLE_LINGER_NS	  (30 * NSEC_PER_SEC)
+
+enum conn_state {
+	CONN_IDLE,
+	CONN_SYN_SENT,
+	CONN_SYN_RECEIVED,
+	CONN_ESTABLISHED,
+	CONN_CLOSED,
+};
+
+struct conn {
+	__u8 state;		/* enum conn_state */
+	__u8 peer_wscale;
+	__u8 cooldown_level;	/* failed handshakes in a row */
+	__u8 single_syn;	/* SYN_SENT during a cooldown: the SYN is not repeated */
+	__u8 check_probes;	/* probes of the running liveness check; 0: none runs */
+	/* No bit fields: the kernel refuses the BTF of a map value that has a lock and bit fields. */
+	__u8 simultaneous;	/* SYN_RECEIVED from SYN_SENT */
+	__u8 probe_unanswered;
+	__u8 was_established;
+	__u8 window_known;	/* the peer has announced a scaled window, not only that of its SYN-ACK */
+	__u8 pad[3];
+	__u16 peer_mss;
+	__u16 retries;		/* SYNs or keepalives sent without an answer */
+	__u32 epoch;		/* changes whenever what waits in the daemon is given up */
+	__u32 irs;		/* number of the peer's SYN */
+	__u32 snd_nxt, rcv_nxt;
+	__u32 snd_wnd;		/* what is left of the peer's window, bytes */
+	__u32 rcv_wnd;		/* what is left of ours as announced, bytes */
+	__u32 rcv_refresh;	/* at this much left a full window is announced */
+	__u32 held;		/* datagrams that wait in the daemon */
+	__u32 held_space;	/* and the sequence space up to the queue's end: payloads, most padding, gaps */
+	__u32 held_number;	/* of the next one */
+	__u32 held_end;		/* end of the queue: sequence space ever queued; wraps */
+	__u32 release_limit;	/* told to the daemon: how far into the queue it may go */
+	__u32 random;		/* state of conn_random() */
+	/* __aligned_u64: i386 would align them to four bytes, BPF does to eight. */
+	__aligned_u64 timer_ns;		/* next SYN, keepalive or liveness probe; 0: none */
+	__aligned_u64 syn_ns;		/* last SYN sent */
+	__aligned_u64 last_rx_ns;	/* anything acceptable received */
+	__aligned_u64 last_use_ns;	/* data sent, data or a probe received */
+	__aligned_u64 probe_ns;		/* last window probe */
+	__aligned_u64 held_ns;		/* when a waiting datagram came back last, or could not */
+	__aligned_u64 chase_ns;		/* since when the queue moves without becoming empty; 0: it does not */
+	__aligned_u64 challenge_ns;	/* last answer to a doubtful segment */
+	__aligned_u64 cooldown_ns;	/* end of the cooldown */
+	struct conn_settings settings;
+};
+
+/* The world as the core may see it. */
+struct env {
+	__u64 now_ns;
+	__u32 random;	/* used only when a connection begins */
+	bool hold_room; /* the daemon can take another datagram */
+};
+
+/* A received segment. */
+struct segment {
+	__u32 seq, ack;
+	__u16 window;	   /* as on the wire, unscaled */
+	__u16 payload_len; /* bytes behind the TCP header, padding included */
+	__u8 flags;
+	bool options_ok;
+	struct tcp_options options; /* of SYN and SYN-ACK */
+};
+
+enum verdict {
+	VERDICT_PASS, /* transform or restore it */
+	VERDICT_DROP, /* for `reason` */
+	VERDICT_HOLD, /* hand it to the daemon, with held_number */
+	VERDICT_CONSUME, /* a control segment: done with it */
+	VERDICT_WAIT, /* a released datagram: the daemon keeps it, in its place */
+};
+
+/* A control segment to send. flags == 0: none. */
+struct reply {
+	__u32 seq, ack;
+	__u16 window;
+	__u8 flags;
+	__u8 payload_len; /* 0, or 1 for a window probe */
+};
+
+enum notify {
+	NOTIFY_RELEASE = 1 << 0, /* waiting datagrams may go, up to release_limit */
+	NOTIFY_FLUSH = 1 << 1,	 /* what waits under an older epoch is lost */
+	NOTIFY_ESTABLISHED = 1 << 2,
+	NOTIFY_LOST = 1 << 3,	 /* was established, is no more */
+	NOTIFY_FAILED = 1 << 4,	 /* handshake given up */
+	NOTIFY_TOO_BIG = 1 << 5, /* a datagram did not fit the MTU (set by the shell) */
+};
+
+struct effect {
+	__u8 verdict;	/* enum verdict */
+	__u8 reason;	/* enum reason: counted */
+	__u8 notify;	/* set of enum notify */
+	__u8 remove;	/* delete the entry; its state is CONN_CLOSED */
+	__u8 padding;	/* bytes, of the data packet */
+	__u8 pad;
+	__u16 window;	/* of the data packet, as on the wire */
+	__u32 seq, ack; /* of the data packet */
+	__u32 epoch;
+	__u32 held_number; /* of a held datagram */
+	__u32 held_end;	   /* its end in the queue: it may go when release_limit reaches that far */
+	__u32 held_first; /* nothing waited before it */
+	__u32 release_limit;
+	__u32 flushed;	/* datagrams that NOTIFY_FLUSH gave up */
+	struct reply reply[CONN_REPLIES];
+};
+
+CORE_FN __s32 seq_diff(__u32 a, __u32 b)
+{
+	return (__s32)(a - b);
+}
+
+/* xorshift32 (Marsaglia 2003): spreads the announcements, nothing secret. */
+CORE_FN __u32 conn_random(struct conn *conn)
+{
+	__u32 x = conn->random;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	conn->random = x;
+	return x;
+}
+
+CORE_FN __u8 conn_window_scale(const struct conn *conn)
+{
+	return conn->settings.max_window ? CONN_WINDOW_SCALE_MAX : CONN_WINDOW_SCALE;
+}
+
+CORE_FN __u32 conn_window_full(const struct conn *conn)
+{
+	return conn->settings.max_window ? CONN_WINDOW_FULL_MAX : CONN_WINDOW_FULL;
+}
+
+/* What the window field of an established connection's segment says. */
+CORE_FN __u16 conn_window_field(const struct conn *conn)
+{
+	if (conn->settings.max_window)
+		return CONN_WINDOW_UNSCALED;
+	return (__u16)(conn->rcv_wnd >> CONN_WINDOW_SCALE);
+}
+
+/*
+ * The window that the peer announces, bytes. Not more than our own full one, also under its max_window: farther ahead
+ * than twice that the peer would not believe our numbers after an outage.
+ */
+CORE_FN __u32 conn_announced_window(const struct conn *conn, const struct segment *seg)
+{
+	__u32 window = seg->window;
+
+	if (!(seg->flags & TCP_SYN)) /* that of a SYN-ACK is not scaled: RFC 7323 2.2 */
+		window <<= conn->peer_wscale & 15;
+	return window < CONN_WINDOW_FULL ? window : CONN_WINDOW_FULL;
+}
+
+/* The most that the peer can announce counts as full if its scale does not allow for more. */
+CORE_FN __u32 conn_peer_window_full(const struct conn *conn)
+{
+	__u32 most = (__u32)CONN_WINDOW_UNSCALED << (conn->peer_wscale & 15);
+
+	return most < CONN_WINDOW_FULL ? most : CONN_WINDOW_FULL;
+}
+
+CORE_FN void conn_reply(struct effect *eff, __u8 flags, __u32 seq, __u32 ack, __u16 window, __u8 payload_len)
+{
+	struct reply *reply = eff->reply[0].flags ? &eff->reply[1] : &eff->reply[0];
+
+	reply->flags = flags;
+	reply->seq = seq;
+	reply->ack = ack;
+	reply->window = window;
+	reply->payload_len = payload_len;
+}
+
+CORE_FN void conn_reply_ack(struct conn *conn, struct effect *eff)
+{
+	conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, conn_window_field(conn), 0);
+}
+
+CORE_FN void conn_open_window(struct conn *conn)
+{
+	__u32 quarter = conn_window_full(conn) / 4;
+
+	conn->rcv_wnd = conn_window_full(conn);
+	conn->rcv_refresh = quarter + conn_random(conn) % quarter;
+}
+
+/* An answer to a doubtful segment is due: at most one in CONN_CHALLENGE_NS. */
+CORE_FN bool conn_may_challenge(struct conn *conn, const struct env *env)
+{
+	if (conn->challenge_ns && env->now_ns - conn->challenge_ns < CONN_CHALLENGE_NS)
+		return false;
+	conn->challenge_ns = env->now_ns;
+	return true;
+}
+
+CORE_FN void conn_drop(struct effect *eff, enum reason reason)
+{
+	eff->verdict = VERDICT_DROP;
+	eff->reason = (__u8)reason;
+}
+
+CORE_FN void conn_consume(struct effect *eff)
+{
+	eff->verdict = VERDICT_CONSUME;
+	eff->reason = REASON_RX_CONTROL;
+}
+
+CORE_FN void conn_init(struct conn *conn, const struct env *env, const struct conn_settings *settings)
+{
+	conn->settings = *settings;
+	conn->state = CONN_IDLE;
+	conn->random = 1; /* env->random comes in when a connection begins */
+	conn->epoch = (__u32)(env->now_ns >> 20); /* newer than that of an entry deleted before */
+	conn->last_rx_ns = env->now_ns;
+	conn->last_use_ns = env->now_ns;
+}
+
+#endif

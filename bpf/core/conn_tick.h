@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Time passes: retries, keepalives, liveness checks, the end of the daemon. */
+#ifndef MIMIC_CORE_CONN_TICK_H
+#define MIMIC_CORE_CONN_TICK_H
+
+#include "conn_life.h"
+#include "conn_queue.h"
+#include "conn_state.h"
+
+CORE_FN bool conn_timer_is_due(const struct conn *conn, __u64 now_ns)
+{
+	return conn->timer_ns && now_ns >= conn->timer_ns;
+}
+
+CORE_FN void conn_tick_handshake(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	if (!conn_timer_is_due(conn, env->now_ns))
+		return;
+	if (conn->state == CONN_SYN_RECEIVED && !conn->simultaneous) {
+		conn->timer_ns = 0;
+		conn_lost(conn, env, false, eff); /* a SYN-ACK is never repeated by a timer */
+		return;
+	}
+	if (conn->single_syn || conn->retries >= conn->settings.handshake_retry) {
+		conn_give_up(conn, env, eff);
+		return;
+	}
+	conn->retries++;
+	conn_send_syn(conn, env, eff, conn->settings.handshake_interval_s * NSEC_PER_SEC);
+}
+
+CORE_FN void conn_reset(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
+	conn_lost(conn, env, false, eff);
+}
+
+CORE_FN void conn_tick_keepalive(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	const struct conn_settings *set = &conn->settings;
+	__u64 silence_ns = env->now_ns - conn->last_rx_ns;
+
+	if (set->keepalive_stale_s && env->now_ns - conn->last_use_ns >= set->keepalive_stale_s * NSEC_PER_SEC) {
+		conn_reset(conn, env, eff);
+		return;
+	}
+	if (!set->keepalive_time_s || silence_ns < set->keepalive_time_s * NSEC_PER_SEC)
+		return;
+	if (conn->timer_ns && env->now_ns < conn->timer_ns)
+		return;
+	if (!set->keepalive_interval_s || conn->retries >= set->keepalive_retry) {
+		conn_reset(conn, env, eff);
+		return;
+	}
+	conn->retries++;
+	conn->timer_ns = env->now_ns + set->keepalive_interval_s * NSEC_PER_SEC;
+	conn_reply(eff, TCP_ACK, conn->snd_nxt - 1, conn->rcv_nxt, conn_window_field(conn), 0);
+}
+
+/* Datagrams wait, or so we think. */
+CORE_FN void conn_tick_held(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	if (conn->snd_wnd < conn_peer_window_full(conn) / 2) {
+		conn->held_ns = env->now_ns;
+		if (env->now_ns - conn->probe_ns >= CONN_STARVED_PROBE_NS)
+			conn_send_probe(conn, env, eff);
+	}
+	if (env->now_ns - conn->held_ns >= CONN_HELD_STUCK_NS) { /* whatever became of them, the next ones shall go */
+		conn_flush(conn, eff);
+		return;
+	}
+	conn->release_limit = conn_held_begin(conn); /* say it again: the event may have been lost */
+	conn_release(conn, eff);
+}
+
+CORE_FN void conn_tick_established(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	if (conn->check_probes) {
+		if (!conn_timer_is_due(conn, env->now_ns))
+			return;
+		if (conn->check_probes >= CONN_CHECK_PROBES) {
+			conn_lost(conn, env, true, eff); /* silently: an idle peer of 0.7.x prolongs its cooldown */
+			return;
+		}
+		conn->check_probes++;
+		conn->timer_ns = env->now_ns + CONN_CHECK_INTERVAL_NS;
+		conn_send_probe(conn, env, eff);
+		return;
+	}
+	if (conn->held)
+		conn_tick_held(conn, env, eff);
+	conn_tick_keepalive(conn, env, eff);
+}
+
+/* Whether conn_tick() would do anything; may be asked about a copy taken without the lock. */
+CORE_FN bool conn_tick_is_due(const struct conn *conn, __u64 now_ns)
+{
+	const struct conn_settings *set = &conn->settings;
+
+	switch (conn->state) {
+	case CONN_IDLE:
+		return now_ns >= conn->cooldown_ns && now_ns - conn->last_use_ns >= CONN_IDLE_LINGER_NS;
+	case CONN_SYN_SENT:
+	case CONN_SYN_RECEIVED:
+		return conn_timer_is_due(conn, now_ns);
+	case CONN_ESTABLISHED:
+		if (conn->check_probes)
+			return conn_timer_is_due(conn, now_ns);
+		if (conn->held)
+			return true;
+		if (set->keepalive_stale_s && now_ns - conn->last_use_ns >= set->keepalive_stale_s * NSEC_PER_SEC)
+			return true;
+		return set->keepalive_time_s && now_ns - conn->last_rx_ns >= set->keepalive_time_s * NSEC_PER_SEC;
+	case CONN_CLOSED: /* its deletion failed */
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The daemon's clock. `remove`: the entry is dead, delete it. */
+CORE_FN void conn_tick(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	eff->verdict = VERDICT_CONSUME;
+	eff->epoch = conn->epoch;
+	switch (conn->state) {
+	case CONN_SYN_SENT:
+	case CONN_SYN_RECEIVED:
+		conn_tick_handshake(conn, env, eff);
+		break;
+	case CONN_ESTABLISHED:
+		conn_tick_established(conn, env, eff);
+		break;
+	case CONN_IDLE:
+		if (env->now_ns < conn->cooldown_ns || env->now_ns - conn->last_use_ns < CONN_IDLE_LINGER_NS)
+			break;
+		conn->state = CONN_CLOSED;
+		eff->remove = 1;
+		break;
+	case CONN_CLOSED:
+		eff->remove = 1;
+		break;
+	default:
+		break;
+	}
+}
+
+/* The daemon goes: a RST for what lives, and no way back. */
+CORE_FN void conn_shutdown(struct conn *conn, struct effect *eff)
+{
+	eff->verdict = VERDICT_CONSUME;
+	eff->epoch = conn->epoch;
+	if (conn->state != CONN_IDLE && conn->state != CONN_CLOSED)
+		conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
+	conn->state = CONN_CLOSED;
+	eff->remove = 1;
+}
+
+#endif
