@@ -13,6 +13,7 @@
 #include "core/addr.h"
 #include "core/conn.h"
 #include "core/settings.h"
+#include "core/siphash.h"
 
 enum {
 	MIMIC_ABI_VERSION = 1,
@@ -21,6 +22,8 @@ enum {
 	MIMIC_MTU_MAX = 9600,	    /* L3 bytes: what the loops over payloads cover, a jumbo frame */
 	MIMIC_L2_MAX = 22,	    /* Ethernet and two VLAN tags */
 	MIMIC_COMMANDS_MAX = 64,    /* in one run of the command program */
+	MIMIC_HALF_OPEN_MAX = 1024, /* half-open connections of responders; beyond, SYN cookies */
+	MIMIC_RESETS_MAX = 4096,    /* sources of which is known when they got a RST */
 	MIMIC_EVENTS_BYTES = 1 << 20,
 	MIMIC_HELD_TOTAL_BYTES = 32 << 20, /* of all frames that wait in the daemon */
 };
@@ -116,19 +119,23 @@ struct mimic_command {
 /* Set by the daemon before load. */
 struct mimic_config {
 	__u8 ethernet; /* frames begin with an Ethernet header */
-	__u8 pad[3];
+	__u8 syncookies; /* the kernel has the helpers (CONFIG_SYN_COOKIES) */
+	__u8 pad[2];
 	__u32 release_mark; /* of the datagrams that the daemon sends back */
 	__u32 staged_mark;  /* of what the staging device sends back */
 	__u32 ifindex;	    /* of the interface */
+	struct siphash_key isn_key; /* secret, new at each start */
 };
 
-/* A mapped array (section .data.shared): written by the daemon at any time, but for partial_seen. */
+/* A mapped array (section .data.shared): written by the daemon at any time, but for what BPF says in it. */
 struct mimic_shared {
 	__u32 mtu;		/* of the interface, L3 bytes */
 	__u32 staging_ifindex;	/* 0: there is none */
 	__u32 held_frame_bytes; /* memory that waiting frames take in the daemon */
 	__u32 xdp_native;	/* the XDP program is attached in native mode */
 	__u32 partial_seen;	/* set by XDP: TC ingress has something to repair */
+	__s32 half_open;	/* connections of responders in SYN_RECEIVED: kept by BPF, put right by the daemon each second */
+	__aligned_u64 cookie_ns; /* when BPF answered a SYN by a cookie last */
 	__u8 local_ports[65536 / 8];  /* bit per port (host order) that a local= filter names */
 	__u8 remote_ports[65536 / 8]; /* and a remote= filter */
 };

@@ -198,7 +198,7 @@ static __always_inline int egress_prepare(struct __sk_buff *skb, const struct wo
 /* The UDP header and what follows from it. False: lengths that contradict each other. */
 static __always_inline bool egress_read(struct __sk_buff *skb, struct work *w, __u8 padding)
 {
-	w->padding_max = padding == PADDING_RANDOM ? PADDING_RANDOM_MOD - 1 : padding;
+	w->padding_max = transform_padding_max(padding);
 	if (bpf_skb_load_bytes(skb, w->pkt.l4_off, &w->udp, sizeof(w->udp)) ||
 	    w->pkt.l4_off + (__u32)w->pkt.l4_len > skb->len)
 		return false;

@@ -9,6 +9,7 @@
 #include "abi.h"
 #include "context.h"
 #include "core/parse.h"
+#include "core/siphash.h"
 #include "maps.h"
 #include "work.h"
 
@@ -58,19 +59,20 @@ static __always_inline void flow_env(struct env *env)
 
 	/* The coarse clock: a few ns to read where the exact one costs 90. Ticks of 1 to 10 ms are fine enough. */
 	env->now_ns = bpf_ktime_get_coarse_ns();
-	env->random = bpf_get_prandom_u32();
 	env->hold_room = waiting < MIMIC_HELD_TOTAL_BYTES;
 }
 
 /* A new idle connection of w->key, with the L2 header of w->l2. NULL: the table is full. */
 static __always_inline struct mimic_conn *flow_create(struct work *w, const struct conn_settings *settings)
 {
+	const struct siphash_key isn_key = { { config.isn_key.word[0], config.isn_key.word[1] } };
 	struct mimic_conn *fresh = (void *)&w->fresh;
 
 	__builtin_memset(&w->fresh, 0, sizeof(w->fresh));
 	fresh->l2 = w->l2;
 	fresh->key = w->key;
-	conn_init(&fresh->c, &w->env, settings);
+	w->env.random = bpf_get_prandom_u32();
+	conn_init(&fresh->c, &w->env, settings, (__u32)siphash_conn_key(&isn_key, &w->key));
 	/* Another CPU may be faster: then its entry serves as well. */
 	bpf_map_update_elem(&conns, &w->key, fresh, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&conns, &w->key);
@@ -129,6 +131,8 @@ static __always_inline void flow_count(const struct work *w)
 		count(w->eff.reason);
 	if (w->eff.flushed)
 		count_many(REASON_DROP_FLUSHED, w->eff.flushed);
+	if (w->eff.half_open)
+		__sync_fetch_and_add(&shared.half_open, (__s32)w->eff.half_open);
 }
 
 #endif

@@ -10,7 +10,9 @@
 #include "core/transform.h"
 #include "context.h"
 #include "flow.h"
+#include "icmp_error.h"
 #include "maps.h"
+#include "syncookie.h"
 
 enum {
 	INGRESS_CONTROL_MAX = 64, /* bytes of a control segment whose checksum is verified */
@@ -270,14 +272,19 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 	return XDP_PASS;
 }
 
-/* One RST in a millisecond at most: no flood of them, and no two hosts that answer each other for ever. */
+/* One RST in a tenth of a second for each source, and in a millisecond for all of them. */
 static __always_inline bool ingress_may_reset(const struct work *w)
 {
 	static volatile __u64 last_ns;
+	__u64 now_ns = w->env.now_ns, *source_ns;
 
-	if (w->env.now_ns - last_ns < NSEC_PER_MSEC)
+	if (now_ns - last_ns < NSEC_PER_MSEC)
 		return false;
-	last_ns = w->env.now_ns;
+	source_ns = bpf_map_lookup_elem(&resets, &w->key.remote);
+	if (source_ns && now_ns - *source_ns < CONN_CHALLENGE_NS)
+		return false;
+	bpf_map_update_elem(&resets, &w->key.remote, &now_ns, BPF_ANY);
+	last_ns = now_ns;
 	return true;
 }
 
@@ -291,25 +298,56 @@ static __always_inline bool ingress_is_merged(const struct work *w)
 	       w->pkt.l4_off - w->pkt.l3_off + (__u32)w->pkt.l4_len > *(const volatile __u32 *)&shared.mtu;
 }
 
-/* A matched segment without a connection: a SYN begins one, the rest is answered by RST. */
-static __always_inline struct mimic_conn *ingress_unknown(struct xdp_md *ctx, struct work *w,
-							  const struct conn_settings *settings)
+static __always_inline struct mimic_conn *ingress_create(struct work *w, const struct conn_settings *settings)
 {
-	struct mimic_conn *value;
+	struct mimic_conn *value = flow_create(w, settings);
 
+	if (!value)
+		count(REASON_DROP_NO_CONN);
+	return value;
+}
+
+/* The peer acknowledges a cookie. */
+static __always_inline struct mimic_conn *ingress_recall(struct work *w, const struct conn_settings *settings)
+{
+	struct mimic_conn *value = ingress_create(w, settings);
+
+	if (!value || !flow_lock(value, &w->key))
+		return NULL;
+	if (value->c.state == CONN_IDLE) {
+		conn_recall_syn(&value->c, &w->env, &w->seg);
+		__sync_fetch_and_add(&shared.half_open, 1);
+	}
+	flow_unlock(value);
+	count(REASON_RX_COOKIE);
+	return value;
+}
+
+/*
+ * A matched segment without a connection: a SYN begins one, the rest is answered by RST. NULL: the verdict, which is
+ * XDP_DROP at first, is said.
+ */
+static __always_inline struct mimic_conn *ingress_unknown(struct xdp_md *ctx, struct work *w,
+							  const struct conn_settings *settings, int *verdict)
+{
 	ingress_l2(ctx, w);
 	stage_end();
+	if (syncookie_is_acknowledged(w))
+		return ingress_recall(w, settings);
 	__builtin_memset(&w->eff, 0, sizeof(w->eff));
-	if (conn_unknown(&w->seg, &w->eff)) {
-		value = flow_create(w, settings);
-		if (!value)
-			count(REASON_DROP_NO_CONN);
-		return value;
+	if (conn_unknown(settings, &w->seg, &w->eff)) {
+		if (!syncookie_flood())
+			return ingress_create(w, settings);
+		*verdict = syncookie_answer(ctx, w, settings);
+		return NULL;
 	}
 	w->mtu = 0;
 	w->window_scale = 0;
-	if (ingress_may_reset(w))
-		flow_tell(w, &w->l2);
+	if (w->eff.reply[0].flags && !ingress_may_reset(w)) {
+		w->eff.reply[0].flags = 0;
+		count(REASON_DROP_RESET_LIMIT);
+	}
+	flow_tell(w, &w->l2);
 	flow_count(w);
 	return NULL;
 }
@@ -317,6 +355,8 @@ static __always_inline struct mimic_conn *ingress_unknown(struct xdp_md *ctx, st
 static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, struct mimic_conn *value,
 					   const struct conn_settings *settings)
 {
+	int verdict = XDP_DROP;
+
 	if (!ingress_read(ctx, w)) {
 		count(REASON_DROP_MALFORMED);
 		return XDP_DROP;
@@ -333,9 +373,9 @@ static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, s
 	flow_env(&w->env);
 	stage_end();
 	if (!value)
-		value = ingress_unknown(ctx, w, settings);
+		value = ingress_unknown(ctx, w, settings, &verdict);
 	stage_end();
-	return value ? ingress_flow(ctx, w, value) : XDP_DROP;
+	return value ? ingress_flow(ctx, w, value) : verdict;
 }
 
 static __always_inline int ingress(struct xdp_md *ctx)
@@ -345,8 +385,9 @@ static __always_inline int ingress(struct xdp_md *ctx)
 	struct packet pkt = {};
 	struct work *w;
 
-	if (parse_packet(xdp_data(ctx), xdp_end(ctx), config.ethernet, &pkt) != PARSE_OK || pkt.proto != PROTO_TCP ||
-	    pkt.fragment || !ports_are_wanted(pkt.dst_port, pkt.src_port))
+	if (parse_packet(xdp_data(ctx), xdp_end(ctx), config.ethernet, &pkt) != PARSE_OK)
+		return icmp_error_is_possible(&pkt) ? icmp_error(ctx, &pkt) : XDP_PASS;
+	if (pkt.proto != PROTO_TCP || pkt.fragment || !ports_are_wanted(pkt.dst_port, pkt.src_port))
 		return XDP_PASS;
 	w = work_area(WORK_INGRESS);
 	if (!w)

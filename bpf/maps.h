@@ -56,6 +56,14 @@ struct {
 	__type(value, __u64); /* when, ns */
 } fragments SEC(".maps");
 
+/* When a source got its last RST: least recently used ones make room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MIMIC_RESETS_MAX);
+	__type(key, struct addr);
+	__type(value, __u64); /* ns */
+} resets SEC(".maps");
+
 const volatile struct mimic_config config;
 struct mimic_shared shared SEC(".data.shared");
 

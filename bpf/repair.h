@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * TC ingress: a restored datagram from a VM or veth on this machine may still be CHECKSUM_PARTIAL, with the checksum
+ * TC ingress. Answers to SYNs by cookies are sent off (syncookie.h). Else: a restored datagram from a VM or veth on this machine may still be CHECKSUM_PARTIAL, with the checksum
  * position of the TCP segment that it was. Delivered locally that does not matter, but when this host forwards it,
  * the next device would write a checksum into the payload. XDP has written a complete checksum and marked the
  * connection; here the partial state is taken away.
@@ -15,6 +15,7 @@
 #include "flow.h"
 #include "maps.h"
 #include "partial.h"
+#include "syncookie.h"
 
 /*
  * Generic XDP copies an skb that is shared or has no headroom, and forgets skb->mac_len (skb_pp_cow_data(), seen on 6.18): TC
@@ -29,33 +30,48 @@ static __always_inline bool repair_hides_ethernet(const struct __sk_buff *skb)
 	return eth->h_proto != (__be16)skb->protocol && eth->h_dest[0] >> 4 == (skb->protocol == host_to_be16(ETH_P_IP) ? 4 : 6);
 }
 
-static __always_inline int repair(struct __sk_buff *skb)
+/* w->pkt is UDP. */
+static __always_inline int repair_partial(struct __sk_buff *skb, struct work *w, bool hidden)
 {
-	__u8 saved[PARTIAL_CLEAR_MAX];
-	struct conn_key key = {};
 	struct mimic_conn *value;
-	struct packet pkt = {};
 	__u32 len = skb->len;
-	bool hidden;
 
-	if (!*(const volatile __u32 *)&shared.partial_seen) /* nearly always */
+	if (!parse_addresses(skb_data(skb), skb_end(skb), &w->pkt, &w->key.remote, &w->key.local))
 		return TC_ACT_UNSPEC;
-	hidden = repair_hides_ethernet(skb);
-	if (flow_parse(skb, config.ethernet && !hidden, &pkt) != PARSE_OK || pkt.proto != PROTO_UDP ||
-	    pkt.fragment || !ports_are_wanted(pkt.dst_port, pkt.src_port))
+	stage_end();
+	w->key.remote_port = w->pkt.src_port;
+	w->key.local_port = w->pkt.dst_port;
+	value = bpf_map_lookup_elem(&conns, &w->key);
+	if (!value || !value->rx_partial || !partial_is_possible(skb) || !partial_can_clear(&w->pkt))
 		return TC_ACT_UNSPEC;
-	if (!parse_addresses(skb_data(skb), skb_end(skb), &pkt, &key.remote, &key.local))
-		return TC_ACT_UNSPEC;
-	key.remote_port = pkt.src_port;
-	key.local_port = pkt.dst_port;
-	value = bpf_map_lookup_elem(&conns, &key);
-	if (!value || !value->rx_partial || !partial_is_possible(skb) || !partial_can_clear(&pkt))
-		return TC_ACT_UNSPEC;
-	if (partial_clear(skb, &pkt, saved, hidden ? sizeof(struct ethhdr) : 0) ||
+	if (partial_clear(skb, &w->pkt, w->front, hidden ? sizeof(struct ethhdr) : 0) ||
 	    (skb->len != len && bpf_skb_change_tail(skb, len, 0)))
 		return TC_ACT_SHOT;
 	count(REASON_RX_PARTIAL_REPAIRED);
 	return TC_ACT_UNSPEC;
+}
+
+static __always_inline int repair(struct __sk_buff *skb)
+{
+	bool hidden, partial = *(const volatile __u32 *)&shared.partial_seen;
+	bool cookies = *(const volatile __u64 *)&shared.cookie_ns;
+	struct packet pkt = {};
+	struct work *w;
+
+	if (!partial && !cookies) /* nearly always */
+		return TC_ACT_UNSPEC;
+	hidden = repair_hides_ethernet(skb);
+	if (flow_parse(skb, config.ethernet && !hidden, &pkt) != PARSE_OK || pkt.fragment)
+		return TC_ACT_UNSPEC;
+	if (!(pkt.proto == PROTO_UDP && partial && ports_are_wanted(pkt.dst_port, pkt.src_port)) &&
+	    !(pkt.proto == PROTO_TCP && cookies && ports_are_wanted(pkt.src_port, pkt.dst_port)))
+		return TC_ACT_UNSPEC;
+	w = work_area(WORK_REPAIR);
+	if (!w)
+		return TC_ACT_UNSPEC;
+	w->pkt = pkt;
+	stage_end();
+	return w->pkt.proto == PROTO_UDP ? repair_partial(skb, w, hidden) : syncookie_send(skb, w, hidden);
 }
 
 #endif

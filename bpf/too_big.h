@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "checksum.h"
+#include "core/icmp.h"
 #include "flow.h"
 #include "maps.h"
 
@@ -20,29 +21,16 @@ enum {
 	TOO_BIG_QUOTE = UDP_HEADER_LEN, /* bytes of L4 that are quoted */
 	TOO_BIG_IPV6_MIN = 1280,	/* RFC 8200 section 5: nobody has to send less */
 	TOO_BIG_TTL = 64,
-	/* linux/icmp.h and linux/icmpv6.h include libc's headers */
-	TOO_BIG_ICMP_TYPE = 3, /* destination unreachable */
-	TOO_BIG_ICMP_CODE = 4, /* fragmentation needed and DF set */
-	TOO_BIG_ICMPV6_TYPE = 2,
-	PROTO_ICMP = 1,
-	PROTO_ICMPV6 = 58,
-};
-
-/* ICMP and ICMPv6 have the same first eight bytes for this message, but for where the MTU stands. */
-struct too_big_icmp {
-	__u8 type, code;
-	__u16 check;
-	__be16 mtu_high, mtu;
 };
 
 struct too_big_ipv4 {
 	struct iphdr ip;
-	struct too_big_icmp icmp;
+	struct icmp_header icmp;
 };
 
 struct too_big_ipv6 {
 	struct ipv6hdr ip;
-	struct too_big_icmp icmp;
+	struct icmp_header icmp;
 };
 
 /* One message in a millisecond is enough for any sender, and bounds what a flood costs. */
@@ -69,7 +57,7 @@ static __always_inline int too_big_ipv4(struct __sk_buff *skb, const struct work
 			.saddr = w->key.remote.word[3],
 			.daddr = w->key.local.word[3],
 		},
-		.icmp = { .type = TOO_BIG_ICMP_TYPE, .code = TOO_BIG_ICMP_CODE, .mtu = host_to_be16(w->mtu) },
+		.icmp = { .type = ICMP4_UNREACHABLE, .code = ICMP4_CODE_TOO_BIG, .mtu = host_to_be16(w->mtu) },
 	};
 	__u32 sum = csum_add(w->payload_sum, csum_words((const __u32 *)&head.icmp, sizeof(head.icmp) / 4));
 
@@ -82,7 +70,7 @@ static __always_inline int too_big_ipv4(struct __sk_buff *skb, const struct work
 
 static __always_inline int too_big_ipv6(struct __sk_buff *skb, const struct work *w, __u32 quoted)
 {
-	__u16 len = (__u16)(sizeof(struct too_big_icmp) + quoted);
+	__u16 len = (__u16)(sizeof(struct icmp_header) + quoted);
 	struct too_big_ipv6 head = {
 		.ip = {
 			.version = 6,
@@ -90,7 +78,7 @@ static __always_inline int too_big_ipv6(struct __sk_buff *skb, const struct work
 			.nexthdr = PROTO_ICMPV6,
 			.hop_limit = TOO_BIG_TTL,
 		},
-		.icmp = { .type = TOO_BIG_ICMPV6_TYPE, .mtu = host_to_be16(w->mtu) },
+		.icmp = { .type = ICMP6_TOO_BIG, .mtu = host_to_be16(w->mtu) },
 	};
 	__u32 sum = csum_add(w->payload_sum, csum_words((const __u32 *)&head.icmp, sizeof(head.icmp) / 4));
 

@@ -11,6 +11,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
+#include "core/icmp.h"
 #include "core/transform.h"
 
 enum {
@@ -34,6 +35,8 @@ struct work {
 	struct env env;
 	struct effect eff;
 	struct work_conn fresh; /* a connection under construction */
+	struct icmp_quoted quoted;
+	struct icmp_message icmp;
 	struct mimic_held held;
 	__u32 piece[TRANSFORM_PIECE_MAX / 4];
 	__u32 padding[PADDING_MAX / 4];
@@ -44,6 +47,7 @@ struct work {
 	__u32 extra_sum;
 	__u32 mark;
 	__u16 mtu;
+	__u16 quote_len; /* bytes of icmp.quote that are there */
 	__u8 options_len;
 	__u8 padding_max;
 	__u8 window_scale;
@@ -57,6 +61,7 @@ enum work_area {
 	WORK_EGRESS,
 	WORK_INGRESS,
 	WORK_COMMAND,
+	WORK_REPAIR,
 	WORK_AREAS,
 };
 

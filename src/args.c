@@ -55,7 +55,7 @@ static const struct argp_option run_options[] = {
 	{ "xdp-mode", 'x', "MODE", 0,
 	  "skb or native; default: native where the driver takes it, else skb", 2 },
 	{ "use-libxdp", 'X', NULL, 0,
-	  "Attach through libxdp, so that other XDP programs can share the interface", 2 },
+	  "Accepted with a warning, without effect: no other XDP program may be on the interface", 2 },
 	{ "handshake", 'h', "I:R", 0,
 	  "Handshake interval (seconds) and retries, default 2:3; each may be left out", 3 },
 	{ "keepalive", 'k', "T:I:R:S", 0,
@@ -154,7 +154,7 @@ void args_run_free(struct args_run *args)
 /* --- mimic show */
 
 static const struct argp_option show_options[] = {
-	{ "process", 'p', NULL, 0, "Only the process, its settings and filters", 0 },
+	{ "process", 'p', NULL, 0, "Only the process, its settings, filters and counters", 0 },
 	{ "connections", 'c', NULL, 0, "Only the connections", 0 },
 	{ 0 },
 };
@@ -184,7 +184,7 @@ int args_parse_show(struct args_show *args, int argc, char **argv)
 		.options = show_options,
 		.parser = show_parse,
 		.args_doc = "<interface>",
-		.doc = "Show the process that runs on the interface, its filters and its connections.",
+		.doc = "Show the process that runs on the interface, its filters, counters and connections.",
 	};
 	int err;
 

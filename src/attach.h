@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Attaches the programs to an interface, and takes them off again. XDP always is a BPF link, TC is one where the
- * kernel has tcx (6.6 and later): links go with the process, however it ends. Older kernels get a clsact filter of
- * a fixed priority and handle, which stays when the process is killed; the next attach replaces it.
+ * kernel has tcx (6.6 and later): links go with the process, however it ends.
+ *
+ * Older kernels get a filter in the clsact qdisc, known by its handle, at the first priority that no filter of another kind
+ * has. What a killed instance left is replaced by the next one. The qdisc is removed at the end if Mimic made it (a killed
+ * instance, too: the handle of its filter says so) and it is empty; one that others made, or use, stays.
  */
 #ifndef MIMIC_ATTACH_H
 #define MIMIC_ATTACH_H

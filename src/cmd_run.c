@@ -120,7 +120,8 @@ static int run_open_datapath(struct run *run)
 	int err;
 
 	/* No marks that somebody else uses, and not 0, which most packets have. */
-	if (getrandom(&options.release_mark, sizeof(options.release_mark), 0) < 0)
+	if (getrandom(&options.release_mark, sizeof(options.release_mark), 0) < 0 ||
+	    getrandom(&options.isn_key, sizeof(options.isn_key), 0) < 0)
 		return -errno;
 	options.release_mark |= 1;
 	options.staged_mark = options.release_mark ^ 2;

@@ -17,21 +17,7 @@
 
 enum {
 	CONTROL_TTL = 64,
-	CONTROL_OPTIONS_LEN = 12,
 };
-
-/* MSS, SACK-permitted, two NOPs in front of the window scale: RFC 9293, RFC 2018, RFC 7323. */
-static size_t control_options(uint8_t *options, uint16_t mss, uint8_t window_scale)
-{
-	const uint8_t bytes[CONTROL_OPTIONS_LEN] = {
-		TCPOPT_MSS, 4, (uint8_t)(mss >> 8), (uint8_t)mss,
-		TCPOPT_NOP, TCPOPT_NOP, TCPOPT_SACK_PERMITTED, 2,
-		TCPOPT_NOP, TCPOPT_WSCALE, 3, window_scale,
-	};
-
-	memcpy(options, bytes, sizeof(bytes));
-	return sizeof(bytes);
-}
 
 static size_t control_build_ipv4(uint8_t *at, const struct conn_key *key, size_t l4_len)
 {
@@ -71,12 +57,14 @@ size_t control_build(uint8_t *frame, const struct conn_key *key, const struct mi
 {
 	bool ipv4 = addr_is_ipv4(&key->local);
 	size_t l2_len = l2->len > MIMIC_L2_MAX ? MIMIC_L2_MAX : l2->len, options_len = 0, l4_len, off;
-	uint8_t l4[sizeof(struct tcp_header) + CONTROL_OPTIONS_LEN + 1] = {};
+	uint8_t l4[sizeof(struct tcp_header) + TCPOPT_SYN_LEN + 1] = {};
 	struct tcp_header tcp;
 	__u32 sum;
 
-	if (reply->flags & TCP_SYN)
-		options_len = control_options(l4 + sizeof(tcp), (uint16_t)(mtu - (ipv4 ? 40 : 60)), window_scale);
+	if (reply->flags & TCP_SYN) {
+		tcpopt_make_syn(l4 + sizeof(tcp), (uint16_t)(mtu - (ipv4 ? 40 : 60)), window_scale);
+		options_len = TCPOPT_SYN_LEN;
+	}
 	l4_len = sizeof(tcp) + options_len + (reply->payload_len ? 1 : 0);
 	tcp_header_make(&tcp, key->local_port, key->remote_port, reply->seq, reply->ack, reply->flags, reply->window);
 	tcp.data_off = (__u8)((sizeof(tcp) + options_len) / 4 << 4);

@@ -44,13 +44,21 @@ static struct bpf_object *datapath_open_object(enum datapath_object kind)
 	return bpf_object__open_mem(bytes, size, &opts);
 }
 
+static bool datapath_has_syncookies(void)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_tcp_raw_gen_syncookie_ipv4, NULL) == 1 &&
+	       libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_tcp_raw_check_syncookie_ipv6, NULL) == 1;
+}
+
 static int datapath_configure(struct bpf_object *object, const struct datapath_options *options)
 {
 	struct mimic_config config = {
 		.ethernet = options->ethernet,
+		.syncookies = datapath_has_syncookies(),
 		.release_mark = options->release_mark,
 		.staged_mark = options->staged_mark,
 		.ifindex = options->ifindex,
+		.isn_key = options->isn_key,
 	};
 	struct bpf_map *map;
 

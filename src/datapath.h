@@ -35,6 +35,7 @@ struct datapath_options {
 	bool ethernet; /* frames of the interface begin with an Ethernet header */
 	uint32_t release_mark, staged_mark; /* skb->mark values that nobody else uses */
 	uint32_t ifindex;
+	struct siphash_key isn_key; /* random */
 };
 
 /*

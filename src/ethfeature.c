@@ -76,3 +76,11 @@ int ethfeature_set(int fd, const char *name, const char *feature, bool on)
 	set->features[bit / 32].requested = on ? set->features[bit / 32].valid : 0;
 	return ethfeature_ioctl(fd, name, set);
 }
+
+int ethfeature_set_group(int fd, const char *name, __u32 command, __u32 value)
+{
+	struct ethtool_value request = { .cmd = command, .data = value };
+	int err = ethfeature_ioctl(fd, name, &request);
+
+	return err == -EOPNOTSUPP ? 0 : err;
+}

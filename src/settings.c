@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -26,7 +27,7 @@ struct number_row {
 
 #define NUMBER(field, member)                                             \
 	{                                                                 \
-		(field), __builtin_offsetof(struct conn_settings, member) \
+		(field), offsetof(struct conn_settings, member) \
 	}
 
 static const struct number_row rows[] = {
@@ -50,9 +51,43 @@ static const struct number_row rows[] = {
 			NUMBER(SETTINGS_KEEPALIVE_STALE, keepalive_stale_s),
 		},
 	},
+	{
+		.key = "ack",
+		.expected = "milliseconds, a number from 0 to 65535",
+		.count = 1,
+		.number = {
+			NUMBER(SETTINGS_ACK, ack_interval_ms),
+		},
+	},
 };
 
-static const char *const keys[] = { "handshake", "keepalive", "padding", "max_window" };
+/* A setting that is one of some words. */
+struct choice {
+	const char *key;
+	const char *expected;
+	uint32_t field;
+	size_t offset;		/* in struct conn_settings, of a __u8 */
+	const char *words[4]; /* by value */
+};
+
+static const struct choice choices[] = {
+	{
+		.key = "pace",
+		.expected = "fast, fixed or linux",
+		.field = SETTINGS_PACE,
+		.offset = offsetof(struct conn_settings, pace),
+		.words = { [PACE_FAST] = "fast", [PACE_FIXED] = "fixed", [PACE_LINUX] = "linux" },
+	},
+	{
+		.key = "guard",
+		.expected = "reset or silent",
+		.field = SETTINGS_GUARD,
+		.offset = offsetof(struct conn_settings, guard),
+		.words = { [GUARD_RESET] = "reset", [GUARD_SILENT] = "silent" },
+	},
+};
+
+static const char *const keys[] = { "handshake", "keepalive", "padding", "max_window", "pace", "guard", "ack" };
 
 static __u16 *number_at(struct conn_settings *settings, size_t offset)
 {
@@ -73,6 +108,37 @@ static const struct number_row *find_row(const char *key)
 			return &rows[i];
 	}
 	return NULL;
+}
+
+static const struct choice *find_choice(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(choices); i++) {
+		if (!strcmp(choices[i].key, key))
+			return &choices[i];
+	}
+	return NULL;
+}
+
+static __u8 *choice_at(struct conn_settings *settings, const struct choice *choice)
+{
+	return (__u8 *)settings + choice->offset;
+}
+
+static __u8 choice_of(const struct conn_settings *settings, const struct choice *choice)
+{
+	return *((const __u8 *)settings + choice->offset);
+}
+
+static int parse_choice(struct settings_patch *patch, const struct choice *choice, const char *text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(choice->words) && choice->words[i]; i++) {
+		if (strcasecmp(choice->words[i], text))
+			continue;
+		*choice_at(&patch->value, choice) = (__u8)i;
+		patch->given |= choice->field;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 const char *settings_key(size_t index)
@@ -174,6 +240,7 @@ int settings_parse(struct settings_patch *patch, const char *key, const char *te
 		   struct parse_error *error)
 {
 	const struct number_row *row = find_row(key);
+	const struct choice *choice = find_choice(key);
 	const char *expected;
 	bool flag;
 	int err;
@@ -181,6 +248,9 @@ int settings_parse(struct settings_patch *patch, const char *key, const char *te
 	if (row) {
 		err = parse_row(patch, row, text);
 		expected = row->expected;
+	} else if (choice) {
+		err = parse_choice(patch, choice, text);
+		expected = choice->expected;
 	} else if (!strcmp(key, "padding")) {
 		err = parse_padding(patch, text);
 		expected = "a number from 0 to 16, or random";
@@ -213,6 +283,10 @@ static void copy_fields(struct conn_settings *to, const struct conn_settings *fr
 				*number_at(to, offset) = number_of(from, offset);
 		}
 	}
+	for (i = 0; i < ARRAY_SIZE(choices); i++) {
+		if (fields & choices[i].field)
+			*choice_at(to, &choices[i]) = choice_of(from, &choices[i]);
+	}
 	if (fields & SETTINGS_PADDING)
 		to->padding = from->padding;
 	if (fields & SETTINGS_MAX_WINDOW)
@@ -228,6 +302,9 @@ void settings_patch_merge(struct settings_patch *patch, const struct settings_pa
 void settings_apply(struct conn_settings *settings, const struct settings_patch *patch)
 {
 	copy_fields(settings, &patch->value, patch->given);
+	/* Who gives an interval means it, from the first repetition on. */
+	if (patch->given & SETTINGS_HANDSHAKE_INTERVAL && !(patch->given & SETTINGS_PACE))
+		settings->pace = PACE_FIXED;
 }
 
 static void print_padding(char *buf, size_t size, __u8 padding)
@@ -262,10 +339,13 @@ int settings_print_value(char *buf, size_t size, const char *key,
 			 const struct conn_settings *settings)
 {
 	const struct number_row *row = find_row(key);
+	const struct choice *choice = find_choice(key);
 
 	if (row)
 		return print_row(buf, size, row, settings, NULL);
-	if (!strcmp(key, "padding"))
+	if (choice)
+		snprintf(buf, size, "%s", choice->words[choice_of(settings, choice)]);
+	else if (!strcmp(key, "padding"))
 		print_padding(buf, size, settings->padding);
 	else if (!strcmp(key, "max_window"))
 		snprintf(buf, size, "%s", settings->max_window ? "true" : "false");
@@ -284,6 +364,16 @@ static bool same_value(const char *key, const struct conn_settings *a,
 	return !strcmp(text_a, text_b);
 }
 
+/* Whether the pace is what settings_apply() makes of the interval, so that it needs not be said. */
+static bool pace_is_implied(const struct conn_settings *settings, const struct conn_settings *base)
+{
+	bool interval_is_said = settings->handshake_interval_s != base->handshake_interval_s;
+
+	if (!settings->handshake_interval_s && interval_is_said) /* a passive side has none */
+		return true;
+	return settings->pace == (interval_is_said ? PACE_FIXED : base->pace);
+}
+
 int settings_print_diff(char *buf, size_t size, const struct conn_settings *settings,
 			const struct conn_settings *base)
 {
@@ -295,7 +385,8 @@ int settings_print_diff(char *buf, size_t size, const struct conn_settings *sett
 		const struct number_row *row = find_row(keys[i]);
 		char value[SETTINGS_TEXT_MAX];
 
-		if (base && same_value(keys[i], settings, base))
+		if (base && !strcmp(keys[i], "pace") ? pace_is_implied(settings, base) :
+						       base && same_value(keys[i], settings, base))
 			continue;
 		if (row)
 			print_row(value, sizeof(value), row, settings, base);

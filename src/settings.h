@@ -7,6 +7,9 @@
  *	keepalive	time:interval:retry:stale	180:10:3:600
  *	padding		0..16 or random			0
  *	max_window	true, yes, 1, false, no, 0	false
+ *	pace		fast, fixed or linux		fast; fixed as soon as an interval is given for handshake
+ *	guard		reset or silent			reset
+ *	ack		0..65535 milliseconds		40
  *
  * Each number is 0..65535, seconds or counts, and may be left out (`5:`, `:2`, `5`, `60:::`): then
  * it is not given, and whatever the patch is applied to keeps its own. All of this is pure.
@@ -35,6 +38,9 @@ enum settings_field {
 	SETTINGS_KEEPALIVE_STALE = 1 << 5,
 	SETTINGS_PADDING = 1 << 6,
 	SETTINGS_MAX_WINDOW = 1 << 7,
+	SETTINGS_PACE = 1 << 8,
+	SETTINGS_GUARD = 1 << 9,
+	SETTINGS_ACK = 1 << 10,
 };
 
 /* Some of the settings. Zero-filled, it gives none. */
@@ -44,7 +50,7 @@ struct settings_patch {
 };
 
 enum {
-	SETTINGS_TEXT_MAX = 128, /* every text that settings_print*() makes fits, with its NUL */
+	SETTINGS_TEXT_MAX = 192, /* every text that settings_print*() makes fits, with its NUL */
 };
 
 /* Fills @error, if there is one. Returns -EINVAL, so that parsers can return it. */

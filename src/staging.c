@@ -5,11 +5,9 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/ethtool.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,21 +33,18 @@ static int staging_switch_offloads_off(const char *name)
 {
 	const __u32 commands[] = { ETHTOOL_STXCSUM, ETHTOOL_SSG, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SFLAGS };
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int err;
+	int err, result;
 
 	if (fd < 0)
 		return -errno;
-	/* No legacy command knows of 802.1ad tags. */
-	err = ethfeature_set(fd, name, "tx-vlan-stag-hw-insert", false);
+	/* No old command knows of 802.1ad tags. */
+	result = ethfeature_set(fd, name, "tx-vlan-stag-hw-insert", false);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		struct ethtool_value value = { .cmd = commands[i], .data = 0 };
-		struct ifreq request = { .ifr_data = (void *)&value };
-
-		snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-		if (ioctl(fd, SIOCETHTOOL, &request) && errno != EOPNOTSUPP)
-			err = -errno;
+		err = ethfeature_set_group(fd, name, commands[i], 0);
+		if (err)
+			result = err;
 	}
-	return err;
+	return result;
 }
 
 static int staging_make(struct staging *staging, const struct netif *netif)

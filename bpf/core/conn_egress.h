@@ -7,6 +7,12 @@
 #include "conn_queue.h"
 #include "conn_state.h"
 
+/* It looks as if the peer had lost the connection: a new one will carry what comes now. */
+CORE_FN bool conn_check_holds(const struct conn *conn)
+{
+	return conn->check_probes && conn->check_probes > conn->check_probes_max - CONN_CHECK_PROBES_HOLD;
+}
+
 CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, __u32 payload_len, bool released,
 				     struct effect *eff)
 {
@@ -14,7 +20,7 @@ CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, _
 	__u32 need = payload_len + padding;
 
 	/* While only the 0xffff of the SYN-ACK is known, what does not fit waits for the first real announcement. */
-	if (!released && ((conn->held && !conn_may_overtake(conn, env, need)) || conn->check_probes > 1 ||
+	if (!released && ((conn->held && !conn_may_overtake(conn, env, need)) || conn_check_holds(conn) ||
 			  (conn->snd_wnd < need && !conn->window_known))) {
 		conn_hold(conn, env, payload_len, eff);
 		return;
@@ -33,6 +39,9 @@ CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, _
 		conn->snd_nxt += need;
 		conn->snd_wnd -= need;
 		conn->last_use_ns = env->now_ns;
+		if (!conn->unanswered_ns)
+			conn->unanswered_ns = env->now_ns;
+		conn_note_tx(conn, env);
 	}
 	if (conn->snd_wnd < conn_peer_window_full(conn) / 2 && env->now_ns - conn->probe_ns >= CONN_PROBE_INTERVAL_NS)
 		conn_send_probe(conn, env, eff);
@@ -70,6 +79,9 @@ CORE_FN void conn_egress(struct conn *conn, const struct env *env, __u32 payload
 			return;
 		}
 		conn_begin(conn, env, eff);
+	} else if (conn->state == CONN_SYN_SENT && conn->settings.pace == PACE_FAST &&
+		   env->now_ns - conn->syn_ns >= CONN_COOLDOWN_SYN_NS) {
+		conn_repeat_syn(conn, env, eff); /* somebody waits: the interval is long */
 	}
 	conn_hold(conn, env, payload_len, eff);
 }

@@ -12,10 +12,14 @@ CORE_FN void conn_ingress_syn(struct conn *conn, const struct env *env, const st
 			      struct effect *eff)
 {
 	if (conn->state == CONN_IDLE) {
-		conn->random ^= env->random;
-		conn->random |= !conn->random;
-		conn->snd_nxt = conn_random(conn);
+		conn->snd_nxt = conn_isn(conn, env) + 1;
+		conn->initiator = 0;
+		eff->half_open++;
+	} else if (!conn_may_challenge(conn, env)) { /* its SYN-ACK was only just sent */
+		conn_consume(eff);
+		return;
 	}
+	conn->challenge_ns = env->now_ns;
 	conn->state = CONN_SYN_RECEIVED;
 	conn->irs = seg->seq;
 	conn->rcv_nxt = seg->seq + 1;
@@ -50,7 +54,6 @@ CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, con
 		conn->rcv_nxt = seg->seq + 1;
 		conn->peer_mss = seg->options.mss;
 		conn->peer_wscale = seg->options.wscale;
-		conn->last_rx_ns = env->now_ns;
 		if (seg->flags & TCP_ACK) {
 			conn_established(conn, env, seg, eff);
 			return;
@@ -64,7 +67,7 @@ CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, con
 		conn->single_syn = 0;
 		conn->cooldown_ns = 0;
 		conn->retries = 0;
-		conn_send_syn(conn, env, eff, conn->settings.handshake_interval_s * NSEC_PER_SEC);
+		conn_send_syn(conn, env, eff, conn_syn_patience(conn));
 		conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
 		return;
 	}
@@ -105,16 +108,43 @@ CORE_FN void conn_ingress_data(struct conn *conn, const struct env *env, const s
 }
 
 /*
+ * Whether a segment's ACK field can be the peer's (RFC 9293 3.10.7.4, RFC 5961 5.2): it acknowledges nothing that was not
+ * sent, and nothing older than a window.
+ */
+CORE_FN bool conn_ack_is_possible(const struct conn *conn, const struct segment *seg)
+{
+	return seq_diff(seg->ack, conn->snd_nxt) <= 0 && seq_diff(conn->snd_una, seg->ack) <= CONN_WINDOW_FULL;
+}
+
+/*
+ * Whether the connection may follow a segment that its numbers allow. Among a million forged ones some hundred are that good,
+ * and a UDP application copes with what they carry; but our ACK field must not run ahead of what the peer sent, or
+ * firewalls on the path drop all that we send. So both numbers have to be close to what is known. A peer that is really
+ * far ahead, after an outage, goes on from there: the second segment in a row shows it.
+ */
+CORE_FN bool conn_follows(struct conn *conn, const struct segment *seg)
+{
+	__u32 ahead = seg->seq - conn->jump_nxt;
+
+	if (seq_diff(conn->snd_una, seg->ack) > CONN_NEAR)
+		return false;
+	if (seq_diff(seg->seq, conn->rcv_nxt) <= CONN_NEAR)
+		return seq_diff(seg->seq, conn->rcv_nxt) >= -CONN_SEQ_TOLERANCE;
+	if (conn->jump_known && ahead <= CONN_NEAR)
+		return true;
+	conn->jump_known = 1;
+	conn->jump_nxt = seg->seq + seg->payload_len;
+	return false;
+}
+
+/*
  * What is left of the peer's window counts from what it acknowledges (RFC 9293 3.8.6), so that during an outage in one
- * direction, with segments still coming in the other, it runs out instead of being filled again and again. An ack
- * field from outside of what is under way says nothing about that.
+ * direction, with segments still coming in the other, it runs out instead of being filled again and again.
  */
 CORE_FN void conn_take_window(struct conn *conn, const struct segment *seg)
 {
 	__u32 window = conn_announced_window(conn, seg), flight = conn->snd_nxt - seg->ack;
 
-	if (flight > CONN_SEQ_TOLERANCE)
-		flight = 0;
 	conn->snd_wnd = window > flight ? window - flight : 0;
 	conn->window_known = 1;
 }
@@ -125,14 +155,20 @@ CORE_FN void conn_advance(struct conn *conn, const struct env *env, const struct
 	__s32 advance = diff + (__s32)seg->payload_len;
 
 	conn->last_rx_ns = env->now_ns;
+	conn->unanswered_ns = 0;
 	conn->retries = 0;
 	if (conn->check_probes) {
 		conn->check_probes = 0;
 		conn->timer_ns = 0;
 	}
+	if (seq_diff(seg->ack, conn->snd_una) > 0)
+		conn->snd_una = seg->ack;
+	if (conn->rtt_wanted && seq_diff(seg->ack, conn->probe_nxt) >= 0)
+		conn_note_rtt(conn, env->now_ns - conn->probe_ns);
 	if (diff >= 0) {
 		conn_take_window(conn, seg);
 		conn->probe_unanswered = 0;
+		conn->jump_known = 0;
 	}
 	if (advance > 0) {
 		conn->rcv_nxt += (__u32)advance;
@@ -144,13 +180,8 @@ CORE_FN void conn_advance(struct conn *conn, const struct env *env, const struct
 CORE_FN void conn_check_liveness(struct conn *conn, const struct env *env, struct effect *eff)
 {
 	eff->reason = REASON_RX_RST_CHECKED;
-	if (conn->check_probes || !conn_may_challenge(conn, env))
-		return;
-	conn->check_probes = 1;
-	conn->chase_ns = 0;
-	conn->timer_ns = env->now_ns + CONN_CHECK_INTERVAL_NS;
-	conn->probe_unanswered = 0;
-	conn_send_probe(conn, env, eff);
+	if (!conn->check_probes && conn_may_challenge(conn, env))
+		conn_begin_check(conn, env, CONN_CHECK_PROBES, eff);
 }
 
 CORE_FN void conn_ingress_close(struct conn *conn, const struct env *env, const struct segment *seg,
@@ -167,10 +198,33 @@ CORE_FN void conn_ingress_close(struct conn *conn, const struct env *env, const 
 	conn_lost(conn, env, false, eff);
 }
 
+/* A keepalive, or a window probe, whose number may be old: data behind it may have overtaken it. */
+CORE_FN bool conn_asks_for_ack(const struct segment *seg, __s32 diff)
+{
+	return conn_is_probe(seg) || (diff == -1 && conn_is_pure_ack(seg));
+}
+
+/*
+ * An ACK of data: when the window needs it, else as a receiver does whose application has nothing to say, of every second
+ * segment at least (RFC 9293 3.8.6.3), but no faster than the setting says.
+ */
+CORE_FN void conn_acknowledge(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	__u64 interval_ns = conn->settings.ack_interval_ms * NSEC_PER_MSEC;
+
+	conn->unacked += conn->unacked < 255;
+	if (conn->rcv_wnd < conn->rcv_refresh)
+		conn_open_window(conn);
+	else if (conn->unacked < 2 || !interval_ns || env->now_ns - conn->last_tx_ns < interval_ns)
+		return;
+	conn_reply_ack(conn, env, eff);
+}
+
 CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, const struct segment *seg,
 				      struct effect *eff)
 {
 	__s32 diff = seq_diff(seg->seq, conn->rcv_nxt);
+	bool follows;
 
 	if (seg->flags & (TCP_RST | TCP_FIN)) {
 		conn_ingress_close(conn, env, seg, eff);
@@ -184,16 +238,16 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 		}
 		if (!(seg->flags & TCP_ACK)) { /* the SYN that made this connection, late or twice */
 			if (conn_may_challenge(conn, env))
-				conn_reply_ack(conn, eff);
+				conn_reply_ack(conn, env, eff);
 			return;
 		}
 		/* Our last ACK was lost. 0.7.x numbers each repetition one higher. */
-		if (seg->ack == conn->snd_nxt && diff >= -1 && diff < CONN_SEQ_TOLERANCE) {
+		if (seg->ack == conn->snd_nxt && diff >= -1 && diff < CONN_SYN_ACK_DRIFT) {
 			if (diff >= 0)
 				conn->rcv_nxt += (__u32)diff + 1;
-			conn_reply_ack(conn, eff);
+			conn_reply_ack(conn, env, eff);
 		} else if (conn_may_challenge(conn, env)) {
-			conn_reply_ack(conn, eff);
+			conn_reply_ack(conn, env, eff);
 		}
 		return;
 	}
@@ -201,31 +255,30 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 		conn_drop(eff, REASON_DROP_RX_STATE);
 		return;
 	}
-	if (diff > CONN_SEQ_TOLERANCE || diff < -CONN_SEQ_TOLERANCE) {
+	if (diff > CONN_SEQ_TOLERANCE || diff < -CONN_SEQ_TOLERANCE || !conn_ack_is_possible(conn, seg)) {
 		conn_drop(eff, REASON_DROP_RX_WINDOW);
 		if (conn_may_challenge(conn, env))
-			conn_reply_ack(conn, eff);
+			conn_reply_ack(conn, env, eff);
 		return;
 	}
 	conn_consume(eff);
-	if (diff == -1 && seg->payload_len <= 1 && !(seg->flags & TCP_PSH)) { /* keepalive, repeated probe */
+	follows = conn_follows(conn, seg);
+	if (follows)
 		conn_advance(conn, env, seg, diff);
-		conn_reply_ack(conn, eff);
-		return;
-	}
-	conn_advance(conn, env, seg, diff);
-	if (conn_is_probe(seg)) {
-		conn_open_window(conn);
-		conn_reply_ack(conn, eff);
-		conn->last_use_ns = env->now_ns;
+	if (conn_asks_for_ack(seg, diff)) {
+		if (!follows && !conn_may_challenge(conn, env))
+			return;
+		if (follows && diff >= 0) {
+			conn_open_window(conn);
+			conn->last_use_ns = env->now_ns;
+		}
+		conn_reply_ack(conn, env, eff);
 	} else if (!conn_is_pure_ack(seg)) { /* that is no use: it answers a keepalive, or data, which was use enough */
 		conn_ingress_data(conn, env, seg, eff);
+		conn_acknowledge(conn, env, eff);
 	}
-	if (conn->rcv_wnd < conn->rcv_refresh) {
-		conn_open_window(conn);
-		conn_reply_ack(conn, eff);
-	}
-	conn_release(conn, eff);
+	if (follows)
+		conn_release(conn, eff);
 }
 
 CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env, const struct segment *seg,
@@ -238,7 +291,7 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 		if (seg->seq != conn->rcv_nxt)
 			return;
 		eff->reason = REASON_RX_RST;
-		if (!(seg->flags & TCP_RST))
+		if (!(seg->flags & TCP_RST) && conn->settings.guard != GUARD_SILENT)
 			conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
 		conn_lost(conn, env, false, eff);
 		return;
@@ -248,9 +301,11 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 			conn_drop(eff, REASON_DROP_RX_OPTIONS);
 			return;
 		}
-		if (conn->simultaneous) { /* the peer did not get our ACK */
+		if (conn->simultaneous) { /* the peer did not get our ACK, or not our SYN */
 			conn->irs = seg->seq;
 			conn->rcv_nxt = seg->seq + 1;
+			if (conn_may_challenge(conn, env))
+				conn_repeat_syn(conn, env, eff);
 			conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
 			return;
 		}
@@ -259,7 +314,7 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 	}
 	if (!(seg->flags & TCP_ACK) || seg->ack != conn->snd_nxt) {
 		conn_drop(eff, REASON_DROP_RX_STATE);
-		if (seg->flags & TCP_ACK && conn_may_challenge(conn, env))
+		if (seg->flags & TCP_ACK && conn->settings.guard != GUARD_SILENT && conn_may_challenge(conn, env))
 			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
 		return;
 	}
@@ -290,7 +345,7 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
  * A segment that matches a filter but no connection. True: it is a SYN that begins one (create the entry, then
  * conn_ingress()). False: the effect says what to do instead.
  */
-CORE_FN bool conn_unknown(const struct segment *seg, struct effect *eff)
+CORE_FN bool conn_unknown(const struct conn_settings *settings, const struct segment *seg, struct effect *eff)
 {
 	if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN) {
 		if (seg->options_ok)
@@ -299,9 +354,23 @@ CORE_FN bool conn_unknown(const struct segment *seg, struct effect *eff)
 		return false;
 	}
 	conn_drop(eff, REASON_DROP_RX_UNKNOWN);
-	if (!(seg->flags & TCP_RST) && !(seg->flags & TCP_FIN))
+	if (!(seg->flags & (TCP_RST | TCP_FIN)) && settings->guard != GUARD_SILENT)
 		conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
 	return false;
+}
+
+/* The ACK in `seg` proves that its sender got the SYN-ACK of a cookie: as if its SYN had been remembered. From IDLE. */
+CORE_FN void conn_recall_syn(struct conn *conn, const struct env *env, const struct segment *seg)
+{
+	conn->state = CONN_SYN_RECEIVED;
+	conn->initiator = 0;
+	conn->simultaneous = 0;
+	conn->irs = seg->seq - 1;
+	conn->rcv_nxt = seg->seq;
+	conn->snd_nxt = seg->ack;
+	conn->peer_mss = TCP_MSS_DEFAULT;
+	conn->peer_wscale = CONN_WINDOW_SCALE;
+	conn->last_rx_ns = env->now_ns;
 }
 
 /*
@@ -322,7 +391,7 @@ CORE_FN void conn_ingress(struct conn *conn, const struct env *env, const struct
 		conn_ingress_syn_sent(conn, env, seg, eff);
 		break;
 	case CONN_IDLE:
-		if (conn_unknown(seg, eff))
+		if (conn_unknown(&conn->settings, seg, eff))
 			conn_ingress_syn(conn, env, seg, eff);
 		else if (eff->reply[0].flags && !conn_may_challenge(conn, env))
 			eff->reply[0].flags = 0;

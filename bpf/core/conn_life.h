@@ -6,19 +6,40 @@
 #include "conn_queue.h"
 #include "conn_state.h"
 
-CORE_FN void conn_send_syn(struct conn *conn, const struct env *env, struct effect *eff, __u64 patience_ns)
+CORE_FN void conn_repeat_syn(struct conn *conn, const struct env *env, struct effect *eff)
 {
 	conn->syn_ns = env->now_ns;
-	conn->timer_ns = env->now_ns + patience_ns;
 	conn_reply(eff, TCP_SYN, conn->snd_nxt - 1, 0, CONN_WINDOW_UNSCALED, 0);
+}
+
+CORE_FN void conn_send_syn(struct conn *conn, const struct env *env, struct effect *eff, __u64 patience_ns)
+{
+	conn->timer_ns = env->now_ns + patience_ns;
+	conn_repeat_syn(conn, env, eff);
+}
+
+/* How long the SYN is waited upon that follows `retries` others. */
+CORE_FN __u64 conn_syn_patience(const struct conn *conn)
+{
+	if (conn->settings.pace == PACE_FAST && conn->retries < CONN_FAST_SYNS)
+		return CONN_FAST_SYN_NS;
+	if (conn->settings.pace == PACE_LINUX)
+		return NSEC_PER_SEC << (conn->retries < 6 ? conn->retries : 6);
+	return conn->settings.handshake_interval_s * NSEC_PER_SEC;
+}
+
+/* How often a SYN is repeated. */
+CORE_FN __u32 conn_syn_retries(const struct conn *conn)
+{
+	return conn->settings.handshake_retry + (conn->settings.pace == PACE_FAST ? (__u32)CONN_FAST_SYNS : 0);
 }
 
 /* From IDLE. The first SYN of a connection; snd_nxt counts the SYN already. */
 CORE_FN void conn_begin(struct conn *conn, const struct env *env, struct effect *eff)
 {
-	conn->random ^= env->random;
-	conn->random |= !conn->random;
-	conn->snd_nxt = conn_random(conn);
+	conn->snd_nxt = conn_isn(conn, env) + 1;
+	conn->initiator = 1;
+	conn->last_rx_ns = env->now_ns;
 	conn->state = CONN_SYN_SENT;
 	conn->simultaneous = 0;
 	conn->peer_wscale = 0;
@@ -28,11 +49,7 @@ CORE_FN void conn_begin(struct conn *conn, const struct env *env, struct effect 
 	conn->challenge_ns = 0;
 	conn->retries = 0;
 	conn->single_syn = env->now_ns < conn->cooldown_ns;
-	if (conn->single_syn) {
-		conn_send_syn(conn, env, eff, CONN_COOLDOWN_SYN_NS);
-	} else {
-		conn_send_syn(conn, env, eff, conn->settings.handshake_interval_s * NSEC_PER_SEC);
-	}
+	conn_send_syn(conn, env, eff, conn->single_syn ? CONN_COOLDOWN_SYN_NS : conn_syn_patience(conn));
 }
 
 CORE_FN void conn_send_probe(struct conn *conn, const struct env *env, struct effect *eff)
@@ -48,12 +65,27 @@ CORE_FN void conn_send_probe(struct conn *conn, const struct env *env, struct ef
 	}
 	conn->probe_unanswered = 1;
 	conn->probe_ns = env->now_ns;
+	conn->probe_nxt = conn->snd_nxt;
+	conn->rtt_wanted = 1;
+	conn_note_tx(conn, env);
 	conn_reply(eff, TCP_ACK, seq, conn->rcv_nxt, conn_window_field(conn), 1);
+}
+
+/* Asks the peer whether the connection still lives there, by so many probes; then it is lost. */
+CORE_FN void conn_begin_check(struct conn *conn, const struct env *env, __u8 probes, struct effect *eff)
+{
+	conn->check_probes = 1;
+	conn->check_probes_max = probes;
+	conn->chase_ns = 0;
+	conn->timer_ns = env->now_ns + conn_patience(conn, 2, CONN_CHECK_INTERVAL_NS);
+	conn->probe_unanswered = 0;
+	conn_send_probe(conn, env, eff);
 }
 
 CORE_FN void conn_established(struct conn *conn, const struct env *env, const struct segment *seg,
 			      struct effect *eff)
 {
+	eff->half_open -= conn_is_half_open(conn);
 	conn->state = CONN_ESTABLISHED;
 	conn->was_established = 1;
 	conn->simultaneous = 0;
@@ -63,12 +95,17 @@ CORE_FN void conn_established(struct conn *conn, const struct env *env, const st
 	conn->timer_ns = 0;
 	conn->check_probes = 0;
 	conn->probe_unanswered = 0;
+	conn->jump_known = 0;
+	conn->challenge_ns = 0;
+	conn->unanswered_ns = 0;
+	conn->snd_una = conn->snd_nxt;
+	conn_note_rtt(conn, env->now_ns - conn->last_rx_ns); /* of our first SYN, or the peer's last */
 	conn->last_rx_ns = env->now_ns;
 	conn->last_use_ns = env->now_ns;
 	conn->window_known = !(seg->flags & TCP_SYN);
 	conn->snd_wnd = conn_announced_window(conn, seg);
 	conn_open_window(conn);
-	conn_reply_ack(conn, eff); /* the initiator's last ACK, or the responder's full window */
+	conn_reply_ack(conn, env, eff); /* the initiator's last ACK, or the responder's full window */
 	conn->release_limit = conn_held_begin(conn);
 	conn->held_ns = env->now_ns;
 	conn->chase_ns = 0;
@@ -84,6 +121,7 @@ CORE_FN void conn_lost(struct conn *conn, const struct env *env, bool reconnect,
 {
 	if (conn->state == CONN_ESTABLISHED)
 		eff->notify |= NOTIFY_LOST;
+	eff->half_open -= conn_is_half_open(conn);
 	conn->state = CONN_IDLE;
 	conn->timer_ns = 0;
 	conn->check_probes = 0;

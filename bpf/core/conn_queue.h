@@ -8,9 +8,7 @@
 /* The most sequence space that a datagram may need. */
 CORE_FN __u32 conn_space(const struct conn *conn, __u32 payload_len)
 {
-	__u8 padding = conn->settings.padding == PADDING_RANDOM ? PADDING_RANDOM_MOD - 1 : conn->settings.padding;
-
-	return payload_len + padding;
+	return payload_len + transform_padding_max(conn->settings.padding);
 }
 
 /* Where the queue begins: everything before is sent or given up. */

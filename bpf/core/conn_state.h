@@ -16,20 +16,29 @@ enum conn_limits {
 	CONN_WINDOW_FULL_MAX = 0xffff << 14,
 	CONN_WINDOW_UNSCALED = 0xffff,
 	CONN_SEQ_TOLERANCE = 2 * CONN_WINDOW_FULL, /* section 5: how far a number may be off */
+	CONN_NEAR = 256 * 1024,		 /* bytes: numbers so close are believed at once */
+	CONN_SYN_ACK_DRIFT = 64,	 /* a repeated SYN-ACK may be numbered so much higher */
+	CONN_FAST_SYNS = 7,		 /* PACE_FAST: the first SYN is repeated so often ... */
 	CONN_HELD_MAX = 128,		 /* datagrams that may wait */
 	CONN_HELD_SPACE_MAX = 256 * 1024, /* and their payloads with padding, bytes */
 	CONN_COOLDOWN_S = 5,
-	CONN_CHECK_PROBES = 3,		 /* of a liveness check */
+	CONN_CHECK_PROBES = 3,		 /* of a liveness check ... */
+	CONN_CHECK_PROBES_SILENCE = 6,	 /* ... and of one that nothing but silence caused */
+	CONN_CHECK_PROBES_HOLD = 2,	 /* while the last probes are out, data waits */
 	CONN_REPLIES = 2,
 };
 
+#define CONN_FAST_SYN_NS	  (200 * NSEC_PER_MSEC) /* ... after so long each */
+#define CONN_SILENCE_NS		  (5 * NSEC_PER_SEC)	/* data goes out and nothing comes: does the peer live? */
+#define CONN_SILENCE_USE_NS	  (2 * NSEC_PER_SEC)	/* data goes out for so long */
+#define CONN_RTT_MAX_NS		  (10 * NSEC_PER_SEC)
 #define CONN_PROBE_INTERVAL_NS	  (10 * NSEC_PER_MSEC)
 #define CONN_STARVED_PROBE_NS	  (200 * NSEC_PER_MSEC) /* datagrams wait for the peer's window */
 #define CONN_HELD_STUCK_NS	  (3 * NSEC_PER_SEC)	/* they could go, and none comes */
 #define CONN_HELD_CHASE_NS	  (200 * NSEC_PER_MSEC)	/* they go, and as many new ones come */
 #define CONN_CHECK_INTERVAL_NS	  (300 * NSEC_PER_MSEC)
 #define CONN_CHALLENGE_NS	  (100 * NSEC_PER_MSEC) /* between answers to doubtful segments */
-#define CONN_COOLDOWN_SYN_NS	  NSEC_PER_SEC
+#define CONN_COOLDOWN_SYN_NS	  NSEC_PER_SEC /* while datagrams come, a SYN goes out so often at least */
 #define CONN_HALF_OPEN_NS	  (8 * NSEC_PER_SEC) /* a responder's patience */
 #define CONN_IDLE_LINGER_NS	  (30 * NSEC_PER_SEC)
 
@@ -47,17 +56,25 @@ struct conn {
 	__u8 cooldown_level;	/* failed handshakes in a row */
 	__u8 single_syn;	/* SYN_SENT during a cooldown: the SYN is not repeated */
 	__u8 check_probes;	/* probes of the running liveness check; 0: none runs */
+	__u8 check_probes_max;
 	/* No bit fields: the kernel refuses the BTF of a map value that has a lock and bit fields. */
 	__u8 simultaneous;	/* SYN_RECEIVED from SYN_SENT */
 	__u8 probe_unanswered;
 	__u8 was_established;
 	__u8 window_known;	/* the peer has announced a scaled window, not only that of its SYN-ACK */
-	__u8 pad[3];
+	__u8 initiator;		/* our SYN began it */
+	__u8 unacked;		/* data segments received since we sent anything; 255: or more */
+	__u8 jump_known;	/* jump_nxt is valid */
+	__u8 rtt_wanted;	/* the last probe's ACK has not come */
+	__u8 pad[2];
 	__u16 peer_mss;
 	__u16 retries;		/* SYNs or keepalives sent without an answer */
 	__u32 epoch;		/* changes whenever what waits in the daemon is given up */
 	__u32 irs;		/* number of the peer's SYN */
+	__u32 isn_base;		/* keyed hash of the addresses (RFC 6528) */
 	__u32 snd_nxt, rcv_nxt;
+	__u32 snd_una;		/* highest number that the peer acknowledged */
+	__u32 jump_nxt;		/* where a segment ended that came with a number far ahead */
 	__u32 snd_wnd;		/* what is left of the peer's window, bytes */
 	__u32 rcv_wnd;		/* what is left of ours as announced, bytes */
 	__u32 rcv_refresh;	/* at this much left a full window is announced */
@@ -67,11 +84,15 @@ struct conn {
 	__u32 held_end;		/* end of the queue: sequence space ever queued; wraps */
 	__u32 release_limit;	/* told to the daemon: how far into the queue it may go */
 	__u32 random;		/* state of conn_random() */
+	__u32 probe_nxt;	/* the number behind the last window probe; its ACK measures the round trip */
 	/* __aligned_u64: i386 would align them to four bytes, BPF does to eight. */
 	__aligned_u64 timer_ns;		/* next SYN, keepalive or liveness probe; 0: none */
 	__aligned_u64 syn_ns;		/* last SYN sent */
 	__aligned_u64 last_rx_ns;	/* anything acceptable received */
+	__aligned_u64 last_tx_ns;	/* any segment with an ACK sent */
 	__aligned_u64 last_use_ns;	/* data sent, data or a probe received */
+	__aligned_u64 rtt_ns;		/* round trip, last measured; of the handshake until a probe was answered */
+	__aligned_u64 unanswered_ns;	/* data sent after anything was received; 0: none */
 	__aligned_u64 probe_ns;		/* last window probe */
 	__aligned_u64 held_ns;		/* when a waiting datagram came back last, or could not */
 	__aligned_u64 chase_ns;		/* since when the queue moves without becoming empty; 0: it does not */
@@ -83,7 +104,7 @@ struct conn {
 /* The world as the core may see it. */
 struct env {
 	__u64 now_ns;
-	__u32 random;	/* used only when a connection begins */
+	__u32 random;	/* for conn_init() */
 	bool hold_room; /* the daemon can take another datagram */
 };
 
@@ -128,7 +149,7 @@ struct effect {
 	__u8 notify;	/* set of enum notify */
 	__u8 remove;	/* delete the entry; its state is CONN_CLOSED */
 	__u8 padding;	/* bytes, of the data packet */
-	__u8 pad;
+	__s8 half_open;	/* so many more of a responder's connections are half open: 1, 0 or -1 */
 	__u16 window;	/* of the data packet, as on the wire */
 	__u32 seq, ack; /* of the data packet */
 	__u32 epoch;
@@ -155,6 +176,12 @@ CORE_FN __u32 conn_random(struct conn *conn)
 	x ^= x << 5;
 	conn->random = x;
 	return x;
+}
+
+/* RFC 6528: the hash, and a clock of 64 ns, as Linux has it (net/core/secure_seq.c). */
+CORE_FN __u32 conn_isn(const struct conn *conn, const struct env *env)
+{
+	return conn->isn_base + (__u32)(env->now_ns >> 6);
 }
 
 CORE_FN __u8 conn_window_scale(const struct conn *conn)
@@ -207,8 +234,30 @@ CORE_FN void conn_reply(struct effect *eff, __u8 flags, __u32 seq, __u32 ack, __
 	reply->payload_len = payload_len;
 }
 
-CORE_FN void conn_reply_ack(struct conn *conn, struct effect *eff)
+CORE_FN void conn_note_rtt(struct conn *conn, __u64 ns)
 {
+	conn->rtt_ns = ns < CONN_RTT_MAX_NS ? ns : CONN_RTT_MAX_NS;
+	conn->rtt_wanted = 0;
+}
+
+/* A time that is long enough for `trips` round trips, but not shorter than least_ns. */
+CORE_FN __u64 conn_patience(const struct conn *conn, __u32 trips, __u64 least_ns)
+{
+	__u64 ns = conn->rtt_ns * trips;
+
+	return ns > least_ns ? ns : least_ns;
+}
+
+/* Whatever goes out with an ACK acknowledges all that came. */
+CORE_FN void conn_note_tx(struct conn *conn, const struct env *env)
+{
+	conn->last_tx_ns = env->now_ns;
+	conn->unacked = 0;
+}
+
+CORE_FN void conn_reply_ack(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	conn_note_tx(conn, env);
 	conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, conn_window_field(conn), 0);
 }
 
@@ -229,6 +278,12 @@ CORE_FN bool conn_may_challenge(struct conn *conn, const struct env *env)
 	return true;
 }
 
+/* Not ours to wait for: the peer's SYN came, its ACK has not. */
+CORE_FN bool conn_is_half_open(const struct conn *conn)
+{
+	return conn->state == CONN_SYN_RECEIVED && !conn->simultaneous;
+}
+
 CORE_FN void conn_drop(struct effect *eff, enum reason reason)
 {
 	eff->verdict = VERDICT_DROP;
@@ -241,11 +296,13 @@ CORE_FN void conn_consume(struct effect *eff)
 	eff->reason = REASON_RX_CONTROL;
 }
 
-CORE_FN void conn_init(struct conn *conn, const struct env *env, const struct conn_settings *settings)
+/* isn_base: what the connection's initial sequence numbers begin with (siphash.h), secret and the same each time. */
+CORE_FN void conn_init(struct conn *conn, const struct env *env, const struct conn_settings *settings, __u32 isn_base)
 {
 	conn->settings = *settings;
 	conn->state = CONN_IDLE;
-	conn->random = 1; /* env->random comes in when a connection begins */
+	conn->isn_base = isn_base;
+	conn->random = env->random | 1;
 	conn->epoch = (__u32)(env->now_ns >> 20); /* newer than that of an entry deleted before */
 	conn->last_rx_ns = env->now_ns;
 	conn->last_use_ns = env->now_ns;

@@ -21,12 +21,12 @@ CORE_FN void conn_tick_handshake(struct conn *conn, const struct env *env, struc
 		conn_lost(conn, env, false, eff); /* a SYN-ACK is never repeated by a timer */
 		return;
 	}
-	if (conn->single_syn || conn->retries >= conn->settings.handshake_retry) {
+	if (conn->single_syn || conn->retries >= conn_syn_retries(conn) || conn->retries == 0xffff) {
 		conn_give_up(conn, env, eff);
 		return;
 	}
 	conn->retries++;
-	conn_send_syn(conn, env, eff, conn->settings.handshake_interval_s * NSEC_PER_SEC);
+	conn_send_syn(conn, env, eff, conn_syn_patience(conn));
 }
 
 CORE_FN void conn_reset(struct conn *conn, const struct env *env, struct effect *eff)
@@ -54,6 +54,7 @@ CORE_FN void conn_tick_keepalive(struct conn *conn, const struct env *env, struc
 	}
 	conn->retries++;
 	conn->timer_ns = env->now_ns + set->keepalive_interval_s * NSEC_PER_SEC;
+	conn_note_tx(conn, env);
 	conn_reply(eff, TCP_ACK, conn->snd_nxt - 1, conn->rcv_nxt, conn_window_field(conn), 0);
 }
 
@@ -73,18 +74,33 @@ CORE_FN void conn_tick_held(struct conn *conn, const struct env *env, struct eff
 	conn_release(conn, eff);
 }
 
+/*
+ * What goes out draws nothing, not even ACKs: the peer may be gone without a word (guard=silent, or a host in front of it
+ * that drops what it does not know). Only the initiator can begin anew, so only it asks.
+ */
+CORE_FN bool conn_is_unanswered(const struct conn *conn, __u64 now_ns)
+{
+	return conn->initiator && conn->settings.handshake_interval_s && conn->unanswered_ns &&
+	       conn->last_use_ns - conn->unanswered_ns >= CONN_SILENCE_USE_NS &&
+	       now_ns - conn->unanswered_ns >= conn_patience(conn, 4, CONN_SILENCE_NS);
+}
+
 CORE_FN void conn_tick_established(struct conn *conn, const struct env *env, struct effect *eff)
 {
 	if (conn->check_probes) {
 		if (!conn_timer_is_due(conn, env->now_ns))
 			return;
-		if (conn->check_probes >= CONN_CHECK_PROBES) {
+		if (conn->check_probes >= conn->check_probes_max) {
 			conn_lost(conn, env, true, eff); /* silently: an idle peer of 0.7.x prolongs its cooldown */
 			return;
 		}
 		conn->check_probes++;
-		conn->timer_ns = env->now_ns + CONN_CHECK_INTERVAL_NS;
+		conn->timer_ns = env->now_ns + conn_patience(conn, 2, CONN_CHECK_INTERVAL_NS);
 		conn_send_probe(conn, env, eff);
+		return;
+	}
+	if (conn_is_unanswered(conn, env->now_ns)) {
+		conn_begin_check(conn, env, CONN_CHECK_PROBES_SILENCE, eff);
 		return;
 	}
 	if (conn->held)
@@ -106,7 +122,7 @@ CORE_FN bool conn_tick_is_due(const struct conn *conn, __u64 now_ns)
 	case CONN_ESTABLISHED:
 		if (conn->check_probes)
 			return conn_timer_is_due(conn, now_ns);
-		if (conn->held)
+		if (conn->held || conn_is_unanswered(conn, now_ns))
 			return true;
 		if (set->keepalive_stale_s && now_ns - conn->last_use_ns >= set->keepalive_stale_s * NSEC_PER_SEC)
 			return true;
@@ -152,6 +168,7 @@ CORE_FN void conn_shutdown(struct conn *conn, struct effect *eff)
 	eff->epoch = conn->epoch;
 	if (conn->state != CONN_IDLE && conn->state != CONN_CLOSED)
 		conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
+	eff->half_open -= conn_is_half_open(conn);
 	conn->state = CONN_CLOSED;
 	eff->remove = 1;
 }

@@ -44,7 +44,13 @@
 	X(HANDSHAKE_FAILED, "handshake_failed", "handshakes given up")                             \
 	X(TX_TOO_BIG_SENT, "tx_too_big_sent", "ICMP messages that told a sender the path MTU")     \
 	X(RX_PARTIAL_REPAIRED, "rx_partial_repaired", "checksum state repaired at TC ingress")             \
-	X(DROP_RELEASE, "drop_release", "dropped: kept datagram could not be sent or was given up")
+	X(DROP_RELEASE, "drop_release", "dropped: kept datagram could not be sent or was given up") \
+	X(RX_ICMP, "rx_icmp", "ICMP errors about our segments handed up")                          \
+	X(DROP_RX_ICMP, "drop_rx_icmp", "ICMP error about a segment that is not under way")        \
+	X(TX_COOKIE, "tx_cookie", "SYNs answered by a cookie: too many half-open connections")     \
+	X(RX_COOKIE, "rx_cookie", "connections made of a cookie")                                  \
+	X(DROP_HALF_OPEN, "drop_half_open", "SYN dropped: too many half-open connections")         \
+	X(DROP_RESET_LIMIT, "drop_reset_limit", "RSTs not sent: too many, or to one source too often")
 
 enum reason {
 #define REASON_ENUM(id, name, text) REASON_##id,

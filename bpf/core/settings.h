@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a user can set for a connection: globally, or for one filter alone. Times are in seconds.
- * Defaults and limits: wire-protocol and manual (handshake 2:3, keepalive 180:10:3:600, padding 0).
+ * Defaults and limits: wire-protocol and manual (handshake 2:3, keepalive 180:10:3:600, padding 0, ack 40).
  */
 #ifndef MIMIC_CORE_SETTINGS_H
 #define MIMIC_CORE_SETTINGS_H
@@ -21,17 +21,33 @@ struct conn_settings {
 	__u16 keepalive_interval_s; /* between unanswered keepalives; 0: reset at once */
 	__u16 keepalive_retry;	    /* how many keepalives in all */
 	__u16 keepalive_stale_s;    /* only keepalives for so long: the connection is removed; 0: never */
+	__u16 ack_interval_ms;	    /* between pure ACKs of data that nothing answers; 0: as the window needs them */
 	__u8 padding;		    /* 0..PADDING_MAX bytes, or PADDING_RANDOM */
 	__u8 max_window;	    /* announce 0xffff with scale 14, always */
-	__u8 pad[2];
+	__u8 pace;		    /* enum pace */
+	__u8 guard;		    /* enum guard */
 };
 
-_Static_assert(sizeof(struct conn_settings) == 16, "conn_settings is part of the ABI");
+_Static_assert(sizeof(struct conn_settings) == 18, "conn_settings is part of the ABI");
+
+/* When an unanswered SYN is repeated. */
+enum pace {
+	PACE_FAST,  /* every 0.2 s for 1.5 s, then every interval */
+	PACE_FIXED, /* every interval */
+	PACE_LINUX, /* after 1, 2, 4 ... s (RFC 6298), whatever the interval */
+};
+
+/* What a segment gets that belongs to no connection and begins none. */
+enum guard {
+	GUARD_RESET,  /* a RST, as from a host without a listener */
+	GUARD_SILENT, /* nothing */
+};
 
 #define CONN_SETTINGS_DEFAULT                                                                      \
 	{                                                                                          \
 		.handshake_interval_s = 2, .handshake_retry = 3, .keepalive_time_s = 180,          \
 		.keepalive_interval_s = 10, .keepalive_retry = 3, .keepalive_stale_s = 600,        \
+		.ack_interval_ms = 40,                                                             \
 	}
 
 #endif

@@ -21,6 +21,7 @@ enum {
 	TCPOPT_WSCALE = 3,
 	TCPOPT_SACK_PERMITTED = 4,
 	TCPOPT_MAX_LEN = 40,
+	TCPOPT_SYN_LEN = 12,
 
 	TCP_MSS_DEFAULT = 536, /* RFC 9293 3.7.1: no MSS option */
 	TCP_WSCALE_MAX = 14,   /* RFC 7323 2.3 */
@@ -47,6 +48,26 @@ struct tcp_options {
 	__u16 length; /* of that option, once known; else 0 */
 	__u16 next;   /* the offset at which the next option begins */
 };
+
+/*
+ * The options of our SYNs and SYN-ACKs, TCPOPT_SYN_LEN bytes: MSS, SACK-permitted, window scale, with the NOPs where Linux
+ * without timestamps has them (tcp_options_write(), net/ipv4/tcp_output.c).
+ */
+CORE_FN void tcpopt_make_syn(__u8 *bytes, __u16 mss, __u8 wscale)
+{
+	bytes[0] = TCPOPT_MSS;
+	bytes[1] = 4;
+	bytes[2] = (__u8)(mss >> 8);
+	bytes[3] = (__u8)mss;
+	bytes[4] = TCPOPT_NOP;
+	bytes[5] = TCPOPT_NOP;
+	bytes[6] = TCPOPT_SACK_PERMITTED;
+	bytes[7] = 2;
+	bytes[8] = TCPOPT_NOP;
+	bytes[9] = TCPOPT_WSCALE;
+	bytes[10] = 3;
+	bytes[11] = wscale;
+}
 
 /* One byte, at the offset `at` of `len`. False: a malformed list. */
 CORE_FN bool tcpopt_step(struct tcp_options *options, __u32 at, __u32 byte, __u32 len)

@@ -66,6 +66,12 @@ CORE_FN __u8 transform_padding(__u8 setting, __u32 seq, __u32 ack)
 	return setting == PADDING_RANDOM ? (__u8)((seq + ack) % PADDING_RANDOM_MOD) : setting;
 }
 
+/* The most that it can be. */
+CORE_FN __u8 transform_padding_max(__u8 setting)
+{
+	return setting == PADDING_RANDOM ? PADDING_RANDOM_MOD - 1 : setting;
+}
+
 /*
  * 0.7.x receivers spoil the UDP checksum of such packets unless the padding bytes are zero
  * (wire-protocol section 1).

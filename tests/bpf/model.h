@@ -269,7 +269,11 @@ static inline void model_expect_conn(struct rig *rig, const char *what, const st
 	MODEL_TIME(timer_ns);
 	MODEL_TIME(syn_ns);
 	MODEL_TIME(last_rx_ns);
+	MODEL_TIME(last_tx_ns);
 	MODEL_TIME(last_use_ns);
+	MODEL_TIME(unanswered_ns);
+	MODEL_TIME(rtt_ns);
+	MODEL_TIME(chase_ns);
 	MODEL_TIME(probe_ns);
 	MODEL_TIME(challenge_ns);
 	MODEL_TIME(cooldown_ns);

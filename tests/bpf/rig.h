@@ -219,6 +219,7 @@ static inline struct mimic_conn rig_established(__u32 snd_nxt, __u32 rcv_nxt, __
 			.was_established = 1,
 			.epoch = 7,
 			.snd_nxt = snd_nxt,
+			.snd_una = snd_nxt,
 			.rcv_nxt = rcv_nxt,
 			.snd_wnd = CONN_WINDOW_FULL,
 			.rcv_wnd = CONN_WINDOW_FULL,

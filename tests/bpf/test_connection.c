@@ -86,7 +86,11 @@ START_TEST(test_responder)
 			       !memcmp(event->l2.bytes + 6, frame.bytes, 6) &&
 			       !memcmp(event->l2.bytes + 12, frame.bytes + 12, frame.l3_off - 12));
 		}
-		/* Repeated, it gets the same answer. */
+		/* Repeated later, it gets the same answer. */
+		receive(rig, &spec, TCP_SYN, ISN, 0, 0, FRAME_CHECK_PARTIAL, MODEL_XDP_DROP);
+		ears_expect_silence(&ears);
+		conn.c.challenge_ns = 0;
+		rig_put(rig, &key, &conn);
 		receive(rig, &spec, TCP_SYN, ISN, 0, 0, FRAME_CHECK_PARTIAL, MODEL_XDP_DROP);
 		ears_expect_reply(&ears, &key, TCP_SYN | TCP_ACK, conn.c.snd_nxt - 1, ISN + 1, 0);
 

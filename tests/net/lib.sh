@@ -18,7 +18,12 @@
 #       |  fd77:1::1/64  o-+------+-o fd77:1::fe   fd77:2::fe     o-+------+-o fd77:2::1/64   |
 #       +------------------+      +---------------------------------+      +------------------+
 #
+#   net_attacker: after net_router: a third host NS_C, 10.77.3.1 and fd77:3::1 on its eth0, at eth2 of NS_R, which forwards
+#   whatever it sends, with whatever source
+#
 #   net_bridge [MTU]: as net_pair, with a bridge between the two: eth0 and eth1 of NS_R, its ports
+#
+#   net_chaos [MTU]: as net_pair, with a bad wire between the two: chaos_begin joins eth0 and eth1 of NS_R
 #
 #   net_tun [MTU]: as net_pair, with a TUN device tun0 at each end (no L2 header) instead of the veth pair
 #
@@ -43,12 +48,14 @@ fi
 mkdir -p "$TEST_TMP"
 export MIMIC TOOLS TEST_TMP
 
-NS_A=mimic-$$-a NS_B=mimic-$$-b NS_R=mimic-$$-r
+NS_A=mimic-$$-a NS_B=mimic-$$-b NS_R=mimic-$$-r NS_C=mimic-$$-c
 A4='' A6='' B4='' B6=''
 declare -A LIB_PID=() LIB_IFACE=() LIB_MIMIC=() LIB_DROPPED=()
 LIB_NAMESPACES=()
 LIB_LAST_CAPTURE=
 LIB_EXEC=
+LIB_RATE=100 LIB_ANSWERS=0
+TRAFFIC_LOST_MS=0 TRAFFIC_RETURN_MS=0
 
 # --- results ---
 
@@ -131,6 +138,7 @@ lib_ns() {
 	a | A) echo "$NS_A" ;;
 	b | B) echo "$NS_B" ;;
 	r | R) echo "$NS_R" ;;
+	c | C) echo "$NS_C" ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -148,7 +156,7 @@ in_a() { in_ns "$NS_A" "$@"; }
 in_b() { in_ns "$NS_B" "$@"; }
 in_r() { in_ns "$NS_R" "$@"; }
 
-# bg NAME CMD...: starts CMD (may begin with in_a, in_b, in_r or in_ns); its output goes to
+# bg NAME CMD...: starts CMD (may begin with in_a, in_b, in_r, in_ns or attack); its output goes to
 # $TEST_TMP/NAME.out and .err, and the recorded pid is that of the program itself.
 bg() {
 	local name=$1
@@ -160,7 +168,7 @@ bg() {
 	(
 		trap - EXIT INT TERM
 		case $1 in
-		in_a | in_b | in_r | in_ns) LIB_EXEC='exec' ;;
+		in_a | in_b | in_r | in_ns | attack) LIB_EXEC='exec' ;;
 		*) set -- exec "$@" ;;
 		esac
 		"$@"
@@ -618,4 +626,178 @@ lib_show_counters() {
 		[ "$value" = 0 ] || echo "$reason $value"
 		index=$((index + 1))
 	done < <(lib_reasons)
+}
+
+# --- a stateful firewall on the router ---
+
+# strict_firewall IFACE: NS_R forwards only what belongs to a TCP connection that began on the side of IFACE, as conntrack
+# sees it at its strictest. Every exception is counted (firewall_count) and goes to the NFLOG group 7.
+strict_firewall() {
+	need nft
+	in_r sh -c 'cd /proc/sys/net/netfilter && echo 0 >nf_conntrack_tcp_be_liberal &&
+		echo 0 >nf_conntrack_tcp_loose && echo 1 >nf_conntrack_checksum' || skip "needs conntrack"
+	in_r nft -f - <<-END || skip "needs nftables with conntrack"
+		table inet firewall {
+			counter began { }
+			counter valid { }
+			counter invalid { }
+			counter resets { }
+			counter refused { }
+			chain forward {
+				type filter hook forward priority 0; policy drop;
+				ct state invalid counter name invalid log group 7 drop
+				tcp flags rst counter name resets
+				ct state established,related counter name valid accept
+				iifname $1 meta l4proto tcp ct state new counter name began accept
+				counter name refused log group 7
+			}
+		}
+	END
+}
+
+# firewall_count began|valid|invalid|resets|refused: packets
+firewall_count() {
+	in_r nft list counter inet firewall "$1" | sed -n 's/.*packets \([0-9]*\).*/\1/p'
+}
+
+# firewall_is_content WHAT: nothing was invalid, refused or reset so far
+firewall_is_content() {
+	local name
+
+	for name in invalid refused resets; do
+		expect_eq "$(firewall_count $name)" 0 "$1: packets that the firewall counts as $name"
+	done
+}
+
+# masquerade: what NS_R forwards to the side of B comes from its own address and other ports, both families
+masquerade() {
+	need nft
+	in_r nft -f - <<-'END' || skip "needs nftables with masquerade"
+		table inet nat {
+			chain postrouting {
+				type nat hook postrouting priority srcnat;
+				oifname eth1 masquerade random
+			}
+		}
+	END
+}
+
+# --- a bad network ---
+
+net_chaos() {
+	local ns
+
+	need ip
+	for ns in "$NS_A" "$NS_R" "$NS_B"; do
+		make_ns "$ns"
+	done
+	make_veth "$NS_A" eth0 "$NS_R" eth0 "${1:-1500}"
+	make_veth "$NS_R" eth1 "$NS_B" eth0 "${1:-1500}"
+	A4=10.77.0.1 A6=fd77::1 B4=10.77.0.2 B6=fd77::2
+	make_addr "$NS_A" eth0 $A4/24 $A6/64
+	make_addr "$NS_B" eth0 $B4/24 $B6/64
+	wait_link "$NS_A" eth0
+	wait_link "$NS_B" eth0
+	static_neigh a eth0 b eth0 $B4 $B6
+	static_neigh b eth0 a eth0 $A4 $A6
+}
+
+# chaos_begin ARGS...: the wire of net_chaos, until chaos_end, with the options of tests/tools/chaos
+chaos_begin() {
+	bg chaos in_r "$TOOLS/chaos" "$@" eth0 eth1
+	ready chaos
+}
+
+chaos_end() {
+	stop chaos || fail "chaos ended with $?"
+}
+
+# chaos_count KEY: of the summary of the chaos that ended last; ab_data: what came from A, ab_data_out: what went on to B
+chaos_count() {
+	json_get "$TEST_TMP/chaos.out" "$1" || fail "chaos: no summary"
+}
+
+# --- how long traffic is interrupted ---
+
+# traffic_begin FROM TO [RATE]: datagrams from A, RATE (default 100) a second, until traffic_end; TO answers them
+traffic_begin() {
+	LIB_RATE=${3:-100}
+	bg traffic-echo in_b "$TOOLS/udpflow" echo --bind "$2"
+	ready traffic-echo
+	bg traffic in_a "$TOOLS/udpflow" send --bind "$1" --to "$2" --sizes 100 --count 1000000 --rate "$LIB_RATE" --reply \
+		--errors-ok --timeout 3600
+}
+
+# traffic_end: sets TRAFFIC_LOST_MS, the time that the datagrams without an answer stand for
+# shellcheck disable=SC2034 # for the test
+traffic_end() {
+	stop traffic
+	stop traffic-echo
+	expect_eq "$(json_get "$TEST_TMP/traffic.out" corrupt) $(json_get "$TEST_TMP/traffic.out" duplicate)" "0 0" \
+		"corrupt and doubled datagrams"
+	TRAFFIC_LOST_MS=$(($(json_get "$TEST_TMP/traffic.out" missing) * 1000 / LIB_RATE))
+}
+
+# traffic_returns SECONDS: waits until A's application has an answer that it had not at the time of the call; sets
+# TRAFFIC_RETURN_MS, the time until then
+# shellcheck disable=SC2034
+traffic_returns() {
+	local start
+
+	LIB_ANSWERS=$(lib_answers)
+	start=$(now_ms)
+	wait_for "$1" lib_has_answer || fail "no answer within $1 s"
+	TRAFFIC_RETURN_MS=$(($(now_ms) - start))
+}
+
+# UDP datagrams that sockets of A got
+lib_answers() {
+	in_a cat /proc/net/snmp /proc/net/snmp6 |
+		awk '/^Udp: [0-9]/ { n += $2 } /^Udp6InDatagrams/ { n += $2 } END { print n }'
+}
+
+lib_has_answer() {
+	[ "$(lib_answers)" -gt "$LIB_ANSWERS" ]
+}
+
+now_ms() {
+	echo $((${EPOCHREALTIME/[.,]/} / 1000))
+}
+
+# --- attackers ---
+
+net_attacker() {
+	make_ns "$NS_C"
+	make_veth "$NS_R" eth2 "$NS_C" eth0
+	make_addr "$NS_C" eth0 10.77.3.1/24 fd77:3::1/64
+	make_addr "$NS_R" eth2 10.77.3.254/24 fd77:3::fe/64
+	in_r sh -c 'for d in all eth0 eth1 eth2; do echo 0 >/proc/sys/net/ipv4/conf/$d/rp_filter; done'
+	wait_link "$NS_C" eth0
+	wait_link "$NS_R" eth2
+	# Answers to addresses that are not there end at the router.
+	ip -n "$NS_R" route add blackhole 198.18.0.0/15
+	ip -n "$NS_R" -6 route add blackhole fd78::/16
+	in_r sh -c 'sysctl -qw net.ipv4.icmp_ratelimit=1000 net.ipv4.icmp_msgs_per_sec=10'
+	static_neigh a eth0 r eth0 10.77.1.254 fd77:1::fe
+	static_neigh b eth0 r eth1 10.77.2.254 fd77:2::fe
+	static_neigh r eth0 a eth0 "$A4" "$A6"
+	static_neigh r eth1 b eth0 "$B4" "$B6"
+}
+
+# attack FROM TO KIND ARGS...: tests/tools/inject on NS_C
+attack() {
+	local from=$1 to=$2 kind=$3
+
+	shift 3
+	in_ns c "$TOOLS/inject" -i eth0 --dmac "$(mac_of r eth2)" --from "$from" --to "$to" --kind "$kind" "$@"
+}
+
+# numbers_of NS LOCAL-END: "SEQ ACK" of the first connection there, in decimal
+numbers_of() {
+	local numbers
+
+	numbers=$(in_ns "$1" "$MIMIC" show -c eth0 | grep -F -A3 "Connection $2 " |
+		sed -nE 's/.*seq (0x[0-9a-f]+), ack (0x[0-9a-f]+).*/\1 \2/p;T;q')
+	[ -n "$numbers" ] || return 1
+	echo $((${numbers% *})) $((${numbers#* }))
 }

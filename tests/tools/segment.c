@@ -37,6 +37,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "addr.h"
+
 enum { MAX_PAYLOAD = 65000, MAX_FRAME = 66000, MAX_HEX = 4096, VNET_LEN = 10 };
 
 static const char flag_names[] = "FSRPAUEC"; /* by bit; '.' is A, too */
@@ -581,21 +583,17 @@ static size_t parse_hex(const char *s, uint8_t *out, size_t max)
 
 static void parse_end(const char *s, struct end *e)
 {
-	const char *colon = strrchr(s, ':');
-	char host[64];
-	size_t len;
+	union addr a;
+	const char *problem = addr_parse(&a, s);
 
-	if (!colon || colon == s || (size_t)(colon - s) >= sizeof(host))
-		die("%s: want ADDR:PORT or [IPV6]:PORT", s);
-	len = (size_t)(colon - s);
-	memcpy(host, s, len);
-	host[len] = '\0';
-	e->port = (uint16_t)number(colon + 1, 65535);
-	e->family = host[0] == '[' ? AF_INET6 : AF_INET;
-	if (host[0] == '[' && host[len - 1] == ']')
-		host[len - 1] = '\0';
-	if (inet_pton(e->family, host + (host[0] == '['), e->addr) != 1)
-		die("%s: bad address", s);
+	if (problem)
+		die("%s: %s", s, problem);
+	e->family = a.sa.sa_family;
+	e->port = addr_port(&a);
+	if (e->family == AF_INET)
+		memcpy(e->addr, &a.in.sin_addr, sizeof(a.in.sin_addr));
+	else
+		memcpy(e->addr, &a.in6.sin6_addr, sizeof(a.in6.sin6_addr));
 }
 
 static uint8_t parse_flags(const char *s)

@@ -34,6 +34,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "addr.h"
+
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
 #endif
@@ -61,12 +63,6 @@ enum {
 };
 
 #define NSEC 1000000000ull
-
-union addr {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
 
 struct range {
 	unsigned int from, to;
@@ -298,56 +294,12 @@ static uint64_t missing(uint64_t expect)
 
 /* --- addresses and sockets --- */
 
-static socklen_t addr_len(const union addr *a)
-{
-	return a->sa.sa_family == AF_INET ? sizeof(a->in) : sizeof(a->in6);
-}
-
-/* ADDR:PORT with ADDR an IPv4 literal or [IPv6%scope]. No resolver: static binaries. */
 static void parse_addr(const char *s, union addr *a)
 {
-	char host[80], *scope, *end;
-	const char *colon = strrchr(s, ':');
-	unsigned long port;
-	size_t len;
+	const char *problem = addr_parse(a, s);
 
-	memset(a, 0, sizeof(*a));
-	if (!colon || colon == s || (size_t)(colon - s) >= sizeof(host))
-		die("%s: want ADDR:PORT or [IPV6]:PORT", s);
-	port = strtoul(colon + 1, &end, 10);
-	if (*end || end == colon + 1 || port > 65535)
-		die("%s: bad port", s);
-	len = (size_t)(colon - s);
-	memcpy(host, s, len);
-	host[len] = '\0';
-	if (host[0] != '[') {
-		a->in.sin_family = AF_INET;
-		a->in.sin_port = htons((uint16_t)port);
-		if (inet_pton(AF_INET, host, &a->in.sin_addr) != 1)
-			die("%s: bad IPv4 address", s);
-		return;
-	}
-	if (host[len - 1] != ']')
-		die("%s: missing ]", s);
-	host[len - 1] = '\0';
-	a->in6.sin6_family = AF_INET6;
-	a->in6.sin6_port = htons((uint16_t)port);
-	scope = strchr(host, '%');
-	if (scope) {
-		*scope++ = '\0';
-		a->in6.sin6_scope_id = if_nametoindex(scope);
-		if (!a->in6.sin6_scope_id)
-			a->in6.sin6_scope_id = (uint32_t)strtoul(scope, NULL, 10);
-		if (!a->in6.sin6_scope_id)
-			die("%s: bad scope", s);
-	}
-	if (inet_pton(AF_INET6, host + 1, &a->in6.sin6_addr) != 1)
-		die("%s: bad IPv6 address", s);
-}
-
-static uint16_t addr_port(const union addr *a)
-{
-	return ntohs(a->sa.sa_family == AF_INET ? a->in.sin_port : a->in6.sin6_port);
+	if (problem)
+		die("%s: %s", s, problem);
 }
 
 static void set_opt(int fd, int level, int name, const void *val, socklen_t len, const char *what)

@@ -438,7 +438,7 @@ static inline enum verdict sim_egress(struct sim *sim, __u8 at, __u32 id, __u16 
 	sim_env(sim, &env);
 	if (!side->exists) {
 		memset(&side->c, 0, sizeof(side->c));
-		conn_init(&side->c, &env, &sim->opt.settings[at]);
+		conn_init(&side->c, &env, &sim->opt.settings[at], (__u32)prng_next(&sim->random));
 		side->exists = true;
 	}
 	side->fate[id] = SIM_UNDERWAY;
@@ -614,7 +614,7 @@ static inline void sim_arrives(struct sim *sim, __u8 at, const struct sim_packet
 
 	sim_env(sim, &env);
 	if (!side->exists) {
-		if (!conn_unknown(&packet->seg, &eff)) {
+		if (!conn_unknown(&sim->opt.settings[at], &packet->seg, &eff)) {
 			sim_trace_packet(sim, at, "does not know", packet);
 			if (packet->id >= 0)
 				sim->side[!at].fate[packet->id] = SIM_DROPPED;
@@ -622,7 +622,7 @@ static inline void sim_arrives(struct sim *sim, __u8 at, const struct sim_packet
 			return;
 		}
 		memset(&side->c, 0, sizeof(side->c));
-		conn_init(&side->c, &env, &sim->opt.settings[at]);
+		conn_init(&side->c, &env, &sim->opt.settings[at], (__u32)prng_next(&sim->random));
 		side->exists = true;
 	}
 	sim_note_window(side, &packet->seg);

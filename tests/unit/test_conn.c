@@ -133,8 +133,9 @@ static const struct row table[] = {
 	{ "ACK", AT_SIMULTANEOUS, { TCP_ACK, 0, 0, 0, 0 }, VERDICT_CONSUME, CONN_ESTABLISHED, ACK_OF(NUMBER_EXPECTED) },
 	{ "SYN-ACK", AT_SIMULTANEOUS, { TCP_SYN | TCP_ACK, -1, 0, 0, 0 }, VERDICT_CONSUME, CONN_ESTABLISHED,
 	  ACK_OF(NUMBER_EXPECTED) },
+	/* Our SYN again, then the ACK: test_simultaneous_open. */
 	{ "the same SYN", AT_SIMULTANEOUS, { TCP_SYN, -1, 0, 0, 0 }, VERDICT_CONSUME, CONN_SYN_RECEIVED,
-	  ACK_OF(NUMBER_EXPECTED) },
+	  { TCP_SYN, NUMBER_ISN, NUMBER_ANY, 0 } },
 	{ "data", AT_SIMULTANEOUS, { TCP_ACK, 0, 0, 1400, 0 }, VERDICT_PASS, CONN_ESTABLISHED, NO_RST },
 	{ "RST 0", AT_SIMULTANEOUS, { TCP_RST, RST_ZERO, 0, 0, 0 }, ANY, CONN_SYN_RECEIVED, NO_REPLY },
 
@@ -157,8 +158,12 @@ static const struct row table[] = {
 	{ "late data", AT_ESTABLISHED, { TCP_ACK, -14000, 0, 1400, 0 }, VERDICT_PASS, CONN_ESTABLISHED, NO_REPLY },
 	{ "data after lost data", AT_ESTABLISHED, { TCP_ACK, 14000, 0, 1400, 0 }, VERDICT_PASS, CONN_ESTABLISHED,
 	  NO_REPLY },
-	{ "data, any ack field", AT_ESTABLISHED, { TCP_ACK, 0, OTHER_ACK, 1400, 0 }, VERDICT_PASS, CONN_ESTABLISHED,
-	  NO_REPLY },
+	{ "data, an old ack field", AT_ESTABLISHED, { TCP_ACK, 0, -CONN_WINDOW_FULL, 1400, 0 }, VERDICT_PASS,
+	  CONN_ESTABLISHED, NO_REPLY },
+	{ "data that acknowledges what is older than a window", AT_ESTABLISHED, { TCP_ACK, 0, -CONN_WINDOW_FULL - 1, 1400, 0 },
+	  VERDICT_DROP, CONN_ESTABLISHED, ACK_OF(NUMBER_EXPECTED) },
+	{ "data that acknowledges what was not sent", AT_ESTABLISHED, { TCP_ACK, 0, 1, 1400, 0 }, VERDICT_DROP,
+	  CONN_ESTABLISHED, ACK_OF(NUMBER_EXPECTED) },
 	{ "probe", AT_ESTABLISHED, { TCP_ACK, 0, 0, 1, 0 }, VERDICT_CONSUME, CONN_ESTABLISHED, ACK_OF(NUMBER_BEHIND) },
 	{ "late probe", AT_ESTABLISHED, { TCP_ACK, -7000, 0, 1, 0 }, VERDICT_CONSUME, CONN_ESTABLISHED,
 	  ACK_OF(NUMBER_EXPECTED) },
@@ -295,13 +300,13 @@ START_TEST(test_unknown)
 		};
 		struct effect eff = { 0 };
 
-		expect_eq(conn_unknown(&seg, &eff), want[i].begins);
+		expect_eq(conn_unknown(&driver_defaults, &seg, &eff), want[i].begins);
 		expect_eq(eff.reply[0].flags, want[i].rst ? TCP_RST : 0);
 		expect_eq(eff.reply[0].seq, want[i].rst ? seg.ack : 0);
 		expect(want[i].begins || (eff.verdict == VERDICT_DROP && eff.reason));
 		seg.options_ok = false;
 		memset(&eff, 0, sizeof(eff));
-		expect(!(seg.flags & TCP_SYN) || !conn_unknown(&seg, &eff));
+		expect(!(seg.flags & TCP_SYN) || !conn_unknown(&driver_defaults, &seg, &eff));
 	}
 }
 END_TEST
@@ -389,6 +394,107 @@ START_TEST(test_syn_retries)
 }
 END_TEST
 
+/* The times of the SYNs of a flow of one datagram, in ms, until it is given up. */
+static int syn_times(const struct conn_settings *settings, int *times, int max)
+{
+	struct driver d;
+	int count = 0;
+
+	drv_init(&d, settings);
+	drv_out(&d, 100, false);
+	for (int ms = 0; ms < 100000 && d.c.state == CONN_SYN_SENT; ms += 50) {
+		if (ms) {
+			drv_wait(&d, 50 * MS);
+			drv_tick(&d);
+		}
+		if (drv_reply(&d)->flags == TCP_SYN && count < max)
+			times[count++] = ms;
+	}
+	expect_eq(d.c.state, CONN_IDLE);
+	return count;
+}
+
+START_TEST(test_pace)
+{
+	static const int fast[] = { 0, 200, 400, 600, 800, 1000, 1200, 1400, 3400, 5400, 7400 };
+	static const int backoff[] = { 0, 1000, 3000, 7000 };
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	int times[32];
+
+	expect_eq(settings.pace, PACE_FAST);
+	expect_eq(syn_times(&settings, times, 32), sizeof(fast) / sizeof(fast[0]));
+	expect(!memcmp(times, fast, sizeof(fast)));
+	settings.pace = PACE_LINUX;
+	expect_eq(syn_times(&settings, times, 32), sizeof(backoff) / sizeof(backoff[0]));
+	expect(!memcmp(times, backoff, sizeof(backoff)));
+}
+END_TEST
+
+/* While datagrams come, a SYN goes out every second at least. */
+START_TEST(test_pace_with_datagrams)
+{
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	struct driver d;
+	int last = 0;
+
+	settings.handshake_interval_s = 60;
+	drv_init(&d, &settings);
+	for (int ms = 0; ms < 30000; ms += 50) {
+		drv_wait(&d, 50 * MS);
+		drv_tick(&d);
+		if (drv_reply(&d)->flags == TCP_SYN)
+			last = ms;
+		drv_out(&d, 100, false);
+		if (drv_reply(&d)->flags == TCP_SYN)
+			last = ms;
+		expect(ms - last <= 1000);
+	}
+}
+END_TEST
+
+/* RFC 6528: other addresses, another number; the same addresses later, a number that is ahead. */
+START_TEST(test_isn)
+{
+	struct driver d;
+	__u32 first;
+
+	drv_init(&d, NULL);
+	drv_out(&d, 100, false);
+	first = d.own;
+	drv_init(&d, NULL);
+	drv_wait(&d, MS);
+	drv_out(&d, 100, false);
+	expect(seq_diff(d.own, first) > 0);
+	drv_init(&d, NULL);
+	d.c.isn_base++;
+	drv_out(&d, 100, false);
+	expect_eq(d.own, first + 1);
+}
+END_TEST
+
+START_TEST(test_guard_silent)
+{
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	struct segment seg = { .seq = 1, .ack = 2, .flags = TCP_ACK, .payload_len = 100 };
+	struct effect eff = { 0 };
+	struct driver d;
+
+	settings.guard = GUARD_SILENT;
+	expect(!conn_unknown(&settings, &seg, &eff));
+	expect_eq(eff.verdict, VERDICT_DROP);
+	expect_eq(eff.reply[0].flags, 0);
+	drv_goto(&d, AT_SYN_RECEIVED, &settings);
+	drv_wait(&d, SEC);
+	d.own += 1000;
+	drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
+	expect_eq(d.eff.verdict, VERDICT_DROP);
+	expect_eq(drv_reply(&d)->flags, 0);
+	drv_goto(&d, AT_IDLE, &settings);
+	drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
+	expect_eq(drv_reply(&d)->flags, 0);
+}
+END_TEST
+
 /* Settings allow more repetitions than fit into a byte. */
 START_TEST(test_many_syn_retries)
 {
@@ -396,6 +502,7 @@ START_TEST(test_many_syn_retries)
 	struct driver d;
 	int syns = 0;
 
+	settings.pace = PACE_FIXED;
 	settings.handshake_interval_s = 1;
 	settings.handshake_retry = 300;
 	drv_init(&d, &settings);
@@ -572,6 +679,10 @@ START_TEST(test_repeated_syn)
 		expect_eq(drv_reply(&d)->seq, isn);
 		expect_eq(drv_reply(&d)->ack, PEER_ISN + 1U);
 	}
+	drv_wait(&d, 99 * MS); /* a flood of them is not answered by one */
+	drv_in_syn(&d, TCP_SYN, PEER_ISN, 0);
+	expect_eq(drv_reply(&d)->flags, 0);
+	drv_wait(&d, MS);
 	/* Another number: a SYN-ACK for it, or RST. */
 	drv_in_syn(&d, TCP_SYN, 12345, 0);
 	expect(drv_reply(&d)->flags == TCP_RST ||
@@ -621,8 +732,10 @@ START_TEST(test_simultaneous_open)
 	expect_eq(d.c.state, CONN_SYN_RECEIVED);
 	/* The peer began again: another number, and that one's repetition later on is nothing to worry about. */
 	drv_in_syn(&d, TCP_SYN, PEER_ISN + 4711, 0);
-	expect_eq(drv_reply(&d)->flags, TCP_ACK);
-	expect_eq(drv_reply(&d)->ack, PEER_ISN + 4712U);
+	expect_eq(d.eff.reply[0].flags, TCP_SYN); /* perhaps ours has not come through */
+	expect_eq(d.eff.reply[0].seq, isn);
+	expect_eq(d.eff.reply[1].flags, TCP_ACK);
+	expect_eq(d.eff.reply[1].ack, PEER_ISN + 4712U);
 	d.expected = PEER_ISN + 4712U;
 	drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
 	expect_eq(d.c.state, CONN_ESTABLISHED);
@@ -1364,6 +1477,196 @@ START_TEST(test_liveness_and_data)
 }
 END_TEST
 
+/*
+ * Who sends and hears nothing for 5 s asks whether the peer lives, six times, and then begins anew. One that is
+ * passive, or has nothing to send, does not ask.
+ */
+START_TEST(test_silence)
+{
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	struct driver d;
+	int probes = 0, ms;
+
+	drv_init(&d, &settings);
+	drv_establish_initiator(&d, 0xffff, 12);
+	drv_drain(&d, 100);
+	drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
+	for (ms = 0; ms < 20000 && d.c.state == CONN_ESTABLISHED; ms += 50) {
+		drv_out(&d, 100, false);
+		expect(d.eff.verdict == VERDICT_PASS || probes > 4);
+		drv_wait(&d, 50 * MS);
+		drv_tick(&d);
+		probes += drv_reply(&d)->payload_len == 1;
+	}
+	expect_eq(probes, 6);
+	expect(ms >= 6500 && ms <= 7500);
+	expect_eq(d.c.state, CONN_SYN_SENT);
+
+	drv_goto(&d, AT_ESTABLISHED, &settings); /* the peer began it */
+	for (ms = 0; ms < 20000; ms += 50) {
+		drv_out(&d, 100, false);
+		drv_wait(&d, 50 * MS);
+		drv_tick(&d);
+		expect_eq(drv_reply(&d)->flags, 0);
+	}
+	drv_init(&d, &settings);
+	drv_establish_initiator(&d, 0xffff, 12);
+	drv_drain(&d, 100);
+	drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
+	drv_out(&d, 100, false); /* the last one for long */
+	for (ms = 0; ms < 60000; ms += 50) {
+		drv_wait(&d, 50 * MS);
+		drv_tick(&d);
+		expect_eq(drv_reply(&d)->flags, 0);
+	}
+}
+END_TEST
+
+/* On a link with a round trip of 2 s a check is as patient. */
+START_TEST(test_liveness_slow_link)
+{
+	struct driver d;
+	__u64 began;
+
+	drv_init(&d, NULL);
+	drv_in_syn(&d, TCP_SYN, PEER_ISN, 0);
+	d.expected = PEER_ISN + 1U;
+	drv_wait(&d, 2 * SEC);
+	drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
+	expect_eq(d.c.state, CONN_ESTABLISHED);
+	expect_eq(d.c.rtt_ns, 2 * SEC);
+	drv_in_ack(&d, TCP_RST, 4711, 0, 0);
+	d.own++;
+	began = d.env.now_ns;
+	while (d.env.now_ns - began < 3 * SEC) {
+		drv_wait(&d, 50 * MS);
+		drv_tick(&d);
+	}
+	expect_eq(d.c.state, CONN_ESTABLISHED);
+	drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD); /* 3 s after the probe */
+	expect_eq(d.c.rtt_ns, 3 * SEC);
+	expect_eq(d.c.check_probes, 0);
+}
+END_TEST
+
+/* ---- whom to believe ---- */
+
+/* Good enough for the application, but neither ack nor window follow a number far ahead, until a second one confirms it. */
+START_TEST(test_forged_jump)
+{
+	struct driver d;
+	__u32 window;
+
+	drv_goto(&d, AT_ESTABLISHED, NULL);
+	window = d.c.snd_wnd;
+	drv_in_ack(&d, TCP_ACK, CONN_NEAR + 1, 1000, 7);
+	expect_eq(d.eff.verdict, VERDICT_PASS);
+	expect_eq(d.c.rcv_nxt, d.expected);
+	expect_eq(d.c.snd_wnd, window);
+	drv_in_ack(&d, TCP_ACK, 20000000, 1000, 7); /* another one, somewhere else */
+	expect_eq(d.eff.verdict, VERDICT_PASS);
+	expect_eq(d.c.rcv_nxt, d.expected);
+	drv_in_data(&d, 1000);
+	expect_eq(d.c.rcv_nxt, d.expected);
+	/* The peer really is there. */
+	drv_in_ack(&d, TCP_ACK, 5000000, 1000, WINDOW_FIELD);
+	expect_eq(d.c.rcv_nxt, d.expected);
+	drv_in_ack(&d, TCP_ACK, 5001000, 1000, WINDOW_FIELD);
+	expect_eq(d.c.rcv_nxt, d.expected + 5002000);
+}
+END_TEST
+
+START_TEST(test_forged_ack)
+{
+	struct driver d;
+
+	drv_goto(&d, AT_ESTABLISHED, NULL);
+	for (int i = 0; i < 1000; i++) /* so that there is something older */
+		drv_out(&d, 1000, false);
+	drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
+	expect_eq(d.c.snd_una, d.own);
+	d.own -= CONN_NEAR + 1;
+	drv_in_ack(&d, TCP_ACK, 0, 1000, 7);
+	expect_eq(d.eff.verdict, VERDICT_PASS);
+	expect_eq(d.c.rcv_nxt, d.expected);
+	expect_eq(d.c.snd_wnd, (__u32)CONN_WINDOW_FULL);
+	d.own++;
+	drv_in_data(&d, 1000);
+	expect_eq(d.c.rcv_nxt, d.expected);
+}
+END_TEST
+
+/* A million random segments: none ends the connection or moves its numbers, few are delivered. */
+START_TEST(test_forged_million)
+{
+	uint64_t state = 4711;
+	int delivered = 0, replies = 0;
+	struct driver d;
+
+	drv_goto(&d, AT_ESTABLISHED, NULL);
+	drv_out(&d, 1000, false);
+	for (int i = 0; i < 1000000; i++) {
+		static const __u8 flags[] = { TCP_ACK, TCP_RST, TCP_SYN, TCP_FIN | TCP_ACK, TCP_SYN | TCP_ACK, TCP_ACK };
+		struct segment seg = {
+			.seq = (__u32)prng_next(&state),
+			.ack = (__u32)prng_next(&state),
+			.window = (__u16)prng_next(&state),
+			.flags = flags[i % 6],
+			.payload_len = i % 6 == 5 ? 1000 : 0,
+			.options_ok = true,
+			.options = { .mss = 1460, .wscale = 12 },
+		};
+
+		drv_wait(&d, MS / 50);
+		drv_in(&d, &seg);
+		delivered += d.eff.verdict == VERDICT_PASS;
+		replies += !!d.eff.reply[0].flags + !!d.eff.reply[1].flags;
+		if (d.c.check_probes) { /* the peer lives */
+			d.own = d.c.snd_nxt;
+			drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
+		}
+		expect_eq(d.c.state, CONN_ESTABLISHED);
+		expect_eq(d.c.rcv_nxt, d.expected);
+	}
+	expect(delivered < 1000);
+	expect(replies <= 20 * 10 + 10); /* in 20 s */
+	expect(d.c.snd_wnd > CONN_WINDOW_FULL / 2);
+}
+END_TEST
+
+/* ---- ACKs of data ---- */
+
+START_TEST(test_ack_rhythm)
+{
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	int acks = 0, interval = settings.ack_interval_ms;
+	struct driver d;
+
+	expect_eq(interval, 40);
+	drv_goto(&d, AT_ESTABLISHED, &settings);
+	for (int ms = 0; ms < 1000; ms++) { /* one way */
+		drv_wait(&d, MS);
+		drv_in_data(&d, 100);
+		acks += drv_reply(&d)->flags == TCP_ACK;
+		expect(!drv_reply(&d)->flags || drv_reply(&d)->ack == d.expected);
+	}
+	expect(acks >= 24 && acks <= 25);
+	for (int i = 0; i < 100; i++) { /* question and answer */
+		drv_wait(&d, SEC);
+		drv_in_data(&d, 100);
+		expect_eq(drv_reply(&d)->flags, 0);
+		drv_out(&d, 100, false);
+	}
+	settings.ack_interval_ms = 0;
+	drv_goto(&d, AT_ESTABLISHED, &settings);
+	for (int ms = 0; ms < 1000; ms++) {
+		drv_wait(&d, MS);
+		drv_in_data(&d, 100);
+		expect_eq(drv_reply(&d)->flags, 0);
+	}
+}
+END_TEST
+
 /* Forged RSTs and SYNs, thousands in a second, whether or not the peer answers the probes. */
 START_TEST(test_forged_flood)
 {
@@ -1931,6 +2234,10 @@ static void add_handshake_tests(TCase *tcase)
 	tcase_add_test(tcase, test_initiator);
 	tcase_add_test(tcase, test_responder);
 	tcase_add_test(tcase, test_syn_retries);
+	tcase_add_test(tcase, test_pace);
+	tcase_add_test(tcase, test_pace_with_datagrams);
+	tcase_add_test(tcase, test_isn);
+	tcase_add_test(tcase, test_guard_silent);
 	tcase_add_test(tcase, test_many_syn_retries);
 	tcase_add_test(tcase, test_cooldown);
 	tcase_add_test(tcase, test_syns_in_cooldown);
@@ -1981,6 +2288,12 @@ static void add_resets_tests(TCase *tcase)
 	tcase_add_test(tcase, test_liveness_active);
 	tcase_add_test(tcase, test_liveness_active_nothing_to_send);
 	tcase_add_test(tcase, test_liveness_and_data);
+	tcase_add_test(tcase, test_silence);
+	tcase_add_test(tcase, test_liveness_slow_link);
+	tcase_add_test(tcase, test_forged_jump);
+	tcase_add_test(tcase, test_forged_ack);
+	tcase_add_test(tcase, test_forged_million);
+	tcase_add_test(tcase, test_ack_rhythm);
 	tcase_add_test(tcase, test_forged_flood);
 	tcase_add_test(tcase, test_far_flood);
 }

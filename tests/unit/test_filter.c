@@ -181,7 +181,7 @@ START_TEST(test_print_only_differences)
 	struct filter_list list = { 0 };
 
 	add(&list, "local=192.0.2.1:1,handshake=2:0,padding=0");
-	check_printed(&list.items[0], "local=192.0.2.1:1,handshake=:0");
+	check_printed(&list.items[0], "local=192.0.2.1:1,handshake=:0,pace=fixed");
 	filter_list_free(&list);
 }
 END_TEST

@@ -458,7 +458,7 @@ static void long_outage(void)
 static void check_long_outage(void)
 {
 	check_recovered();
-	check_flows_from(sim.opt.outage_ns[1] + NSEC_PER_SEC);
+	check_flows_from(sim.opt.outage_ns[1] + NSEC_PER_SEC + 6 * sim.opt.delay_ns);
 }
 
 static void run_20_seconds(void)

@@ -21,7 +21,7 @@
 #   to add                     edit
 #   a kernel                   a line of `kernels`
 #   a kernel module            a line of `modules`
-#   a tool in every guest      vm_user_packages and the list in vm_make_base
+#   a tool in every guest      vm_user_packages and vm_guest_tools
 #   a test                     a guest script; an executable that calls vm_run, like amd64-6.1-basic
 #   other packages (headers    a function for vm_cached that calls vm_update, vm_apt ... apt-get download and
 #   for module builds, ...)    vm_unpack, as vm_fetch_kernel does
@@ -41,6 +41,8 @@ vm_kernel_complaint=123	# the script may have passed, but the kernel logged a wa
 # Packages of a guest's userland; what they depend on comes along.
 vm_user_packages=(busybox-static iproute2 bpftool tcpdump nftables wireguard-tools
 	libbpf1 libelf1 zlib1g libmnl0 libcap-ng0 libcap2)
+# What of it every guest gets, where it is there.
+vm_guest_tools=(ip tc bridge ss bpftool tcpdump nft wg)
 # What the product links to, for cross builds.
 vm_dev_packages=(libbpf-dev libelf-dev zlib1g-dev libmnl-dev libcap-ng-dev libcap-dev libsystemd-dev)
 # What of their dependencies the cross compiler has itself.
@@ -360,7 +362,7 @@ vm_make_base()
 		exit 1
 	fi
 	cp "$busybox" "$dir/usr/bin/busybox"
-	for tool in ip tc bridge ss bpftool tcpdump nft wg; do
+	for tool in "${vm_guest_tools[@]}"; do
 		if path=$(vm_find_tool "$root" "$tool"); then
 			cp -L "$path" "$dir/usr/sbin/$tool"
 			tools+=("$path")
@@ -378,11 +380,14 @@ vm_make_base()
 # vm_base NAME: prints the path of the base initramfs. Removes what no run used for a week. (After vm_kernel.)
 vm_base()
 {
-	local kernel root hash
+	local kernel root hash tool tools=()
 	find "$vm_cache/base" "$vm_cache/cross" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} + 2>/dev/null
 	kernel=$(vm_kernel_dir "$1") || return 1
 	root=$(vm_user_dir) || return 1
-	hash=$(cat "$vm_here"/{lib.sh,init,modules} "$kernel/release" | sha256sum | cut -c 1-12)
+	for tool in "${vm_guest_tools[@]}"; do
+		tool=$(vm_find_tool "$root" "$tool") && tools+=("$tool")
+	done
+	hash=$(cat "$vm_here"/{lib.sh,init,modules} "$kernel/release" "${tools[@]}" | sha256sum | cut -c 1-12)
 	vm_cached "base/$1-$hash.cpio" vm_make_base "$kernel" "$root"
 }
 
@@ -590,12 +595,32 @@ vm_cross_build()
 
 # ---- tests -----------------------------------------------------------------------------------------------------
 
-# vm_basic KERNEL: guest-basic.sh with the product in that kernel. `MIMIC_KEEP_TMP=1 tests/run vm/...` keeps the capture
-# and the logs of a failure, in vm/result.tar of the test's directory.
+# vm_test KERNEL NAME [FILE...]: guest-NAME.sh with the product, the test tools and the FILEs in that kernel.
+# `MIMIC_KEEP_TMP=1 tests/run vm/...` keeps the capture and the logs of a failure, in vm/result.tar of the test's directory.
+vm_test()
+{
+	local kernel=$1 script=$vm_here/guest-$2.sh mimic tools
+	shift 2
+	vm_kernel "$kernel" && mimic=$(vm_cross_build "$kernel") && tools=$(vm_tools "$kernel" udpflow wirecheck) || return 1
+	[ -z "${TEST_TMP:-}" ] || VM_DIR=${VM_DIR:-$TEST_TMP/vm}
+	VM_TIMEOUT=${VM_TIMEOUT:-600} vm_run "$kernel" "$script" "$vm_here/guest-lib.sh" "$mimic" \
+		"$tools"/{udpflow,wirecheck} "$@"
+}
+
+# vm_basic KERNEL: guest-basic.sh.
 vm_basic()
 {
-	local mimic tools
-	vm_kernel "$1" && mimic=$(vm_cross_build "$1") && tools=$(vm_tools "$1" udpflow wirecheck) || return 1
-	[ -z "${TEST_TMP:-}" ] || VM_DIR=${VM_DIR:-$TEST_TMP/vm}
-	VM_TIMEOUT=${VM_TIMEOUT:-600} vm_run "$1" "$vm_here/guest-basic.sh" "$mimic" "$tools"/{udpflow,wirecheck}
+	vm_test "$1" basic
+}
+
+# vm_wireguard KERNEL: guest-wireguard.sh.
+vm_wireguard()
+{
+	local root tool path files=()
+	vm_kernel "$1" && root=$(vm_user_dir) || return 1
+	for tool in wg:wireguard-tools ping:iputils-ping iperf3:iperf3; do
+		path=$(vm_find_tool "$root" "${tool%:*}") || vm_need "${tool%:*}" "${tool#*:}" || return 1
+		files+=("$path")
+	done
+	vm_test "$1" wireguard "${files[@]}"
 }

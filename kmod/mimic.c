@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mimic.ko: what BPF programs cannot do to an sk_buff by themselves. The functions, with their contracts, are in
+ * mimic_kfunc.h. The module has no state and no parameters; a loaded program that calls it keeps it from being
+ * unloaded (the verifier takes a reference: add_kfunc_call() in kernel/bpf/verifier.c).
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <linux/module.h>
+#include <linux/skbuff.h>
+#include <linux/stddef.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#include "compat.h"
+#include "mimic_kfunc.h"
+
+enum {
+	CSUM_OFF_UDP = offsetof(struct udphdr, check),
+	CSUM_OFF_TCP = offsetof(struct tcphdr, check),
+};
+
+/* The verifier has made sure that ctx is the context of a TC program, which is the sk_buff itself. */
+static struct sk_buff *skb_of(struct __sk_buff *ctx)
+{
+	return (struct sk_buff *)ctx;
+}
+
+__bpf_kfunc int mimic_csum_partial(struct __sk_buff *ctx, u32 l4_off, u32 csum_off)
+{
+	struct sk_buff *skb = skb_of(ctx);
+	int start;
+
+	if (csum_off != CSUM_OFF_UDP && csum_off != CSUM_OFF_TCP)
+		return -EINVAL;
+	/*
+	 * Not "to the end of the field": where XDP has turned a short TCP segment into UDP, the open field
+	 * of TCP lies behind the end of the packet, and it is the caller's task to move it back.
+	 */
+	if (l4_off > skb->len || skb->len - l4_off < sizeof(struct udphdr))
+		return -EINVAL;
+
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return 0;
+	start = skb_checksum_start_offset(skb);
+	if (start < 0 || (u32)start != l4_off || skb->csum_offset != csum_off ||
+	    skb_csum_is_sctp(skb))
+		return -EOPNOTSUPP;
+	return 1;
+}
+
+__bpf_kfunc int mimic_csum_move(struct __sk_buff *ctx, u32 l4_off, u32 from, u32 to)
+{
+	struct sk_buff *skb = skb_of(ctx);
+	u32 field_end = to + sizeof(__sum16);
+	int partial;
+
+	if (!(from == CSUM_OFF_UDP && to == CSUM_OFF_TCP) &&
+	    !(from == CSUM_OFF_TCP && to == CSUM_OFF_UDP))
+		return -EINVAL;
+	partial = mimic_csum_partial(ctx, l4_off, from);
+	if (partial < 0)
+		return partial;
+	if (!partial)
+		return -ENODATA;
+	if (skb->len - l4_off < field_end)
+		return -EINVAL;
+	if (skb_is_gso(skb) || skb->encapsulation)
+		return -EOPNOTSUPP;
+	if (skb_shared(skb))
+		return -EBUSY;
+	if (skb_headlen(skb) < l4_off + field_end)
+		return -EFAULT;
+
+	skb->csum_offset = to;
+	return 0;
+}
+
+BTF_KFUNCS_START(mimic_kfunc_ids)
+BTF_ID_FLAGS(func, mimic_csum_partial)
+BTF_ID_FLAGS(func, mimic_csum_move)
+BTF_KFUNCS_END(mimic_kfunc_ids)
+
+static const struct btf_kfunc_id_set mimic_kfunc_set = {
+	.owner = THIS_MODULE,
+	.set = &mimic_kfunc_ids,
+};
+
+/*
+ * Whether the kernel has something to register. Where the BTF is missing or the ids in the set were never filled in,
+ * register_btf_kfunc_id_set() succeeds without doing anything (kernel/bpf/btf.c; Linux 6.1 and, with
+ * CONFIG_MODULE_ALLOW_BTF_MISMATCH, later). BTF for another kernel cannot be told from here; then there
+ * is no /sys/kernel/btf/mimic.
+ */
+static bool __init mimic_has_btf(void)
+{
+	u32 i;
+
+	if (!THIS_MODULE->btf_data_size || !mimic_kfunc_ids.cnt)
+		return false;
+	for (i = 0; i < mimic_kfunc_ids.cnt; i++) {
+		if (!mimic_kfunc_ids.pairs[i].id)
+			return false;
+	}
+	return true;
+}
+
+static int __init mimic_init(void)
+{
+	int err;
+
+	if (!mimic_has_btf()) {
+		pr_err("this module was built without BTF, so that no BPF program could call it: build it by `make kmod` or by DKMS, which add it. Mimic runs without the module.\n");
+		return -EOPNOTSUPP;
+	}
+	err = register_btf_kfunc_id_set(BPF_PROG_TYPE_SCHED_CLS, &mimic_kfunc_set);
+	if (err)
+		pr_err("the kernel refuses the functions for BPF programs (error %d): build the module anew for this very kernel, by `make kmod` or by DKMS. Mimic runs without the module.\n",
+		       err);
+	return err;
+}
+
+/* Registration ends with the module's BTF. Without this function the module could not be unloaded. */
+static void __exit mimic_exit(void)
+{
+}
+
+module_init(mimic_init);
+module_exit(mimic_exit);
+
+MODULE_DESCRIPTION("Mimic: moves the place of an open checksum, for BPF programs");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(MIMIC_VERSION);

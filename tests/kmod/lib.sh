@@ -1,0 +1,260 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The module, built for the kernels of tests/vm/kernels and loaded there. Source this file; it has no side effects.
+# It adds to tests/vm/lib.sh, whose functions and cache it uses.
+#
+#   kmod_build KERNEL DIR [ARG...]   build the module in DIR (a copy of kmod/) by `make ARG...`
+#   kmod_load KERNEL DIR             load what lies in DIR in that kernel, and call it
+#   kmod_dkms KERNEL                 build and install it by DKMS in a Debian of that kernel's suite; load the result
+#
+# A compiler that this machine lacks comes with a small Debian of the suite, in which the command runs: nothing is
+# left in it, since it is the lower layer of an overlay. In the cache:
+#
+#   headers/KERNEL-RELEASE/        the unpacked linux-headers, with build programs for this machine
+#   root/SUITE-HASH/               a Debian with the packages that HASH stands for
+#
+# All functions return non-zero on errors, after a message on stderr that names what to do.
+
+kmod_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=../vm/lib.sh
+. "$kmod_here/../vm/lib.sh"
+kmod_srcdir=${SRCDIR:-$vm_srcdir}
+kmod_native=$(dpkg --print-architecture)
+kmod_tmp=${TEST_TMP:-${TMPDIR:-/tmp}}
+
+kmod_version() { sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$kmod_srcdir/dkms.conf"; }
+
+# kmod_release: prints what uname -r says on the kernel. (After vm_kernel, here and below.)
+kmod_release()
+{
+	local kernel
+	kernel=$(vm_kernel_dir "$1") && cat "$kernel/release"
+}
+
+kmod_gone()
+{
+	vm_log "$1 is no longer in $vm_suite $vm_arch: remove $vm_cache/kernel/$2, so that a newer kernel is fetched"
+}
+
+# ---- headers -----------------------------------------------------------------------------------------------------
+
+# kmod_fetch_headers KERNEL RELEASE DIR: headers of the kernel's architecture, and the build programs of this one.
+kmod_fetch_headers()
+(
+	kernel=$1 release=$2 dir=$3 debs=$3.debs
+	trap 'rm -rf "$debs"' EXIT
+	mkdir -p "$dir" "$debs"
+	vm_update "$vm_suite" "$vm_arch" || exit 1
+	mapfile -t depends < <(vm_apt "$vm_suite" "$vm_arch" apt-cache depends "linux-headers-$release" |
+			       sed -n 's/^ *|*Depends: \(linux-\(headers\|kbuild\)-[0-9][^ :]*\).*/\1/p' | sort -u)
+	[ ${#depends[@]} -gt 0 ] || { kmod_gone "linux-headers-$release" "$kernel"; exit 1; }
+	vm_log "downloading linux-headers-$release ${depends[*]}"
+	for package in "linux-headers-$release" "${depends[@]}"; do
+		case $package in
+		linux-kbuild-*) ;;
+		*) (cd "$debs" && vm_apt "$vm_suite" "$vm_arch" apt-get download "$package") || exit 1; continue ;;
+		esac
+		(
+			[ "$vm_arch" = "$kmod_native" ] || vm_update "$vm_suite" "$kmod_native"
+			cd "$debs" && vm_apt "$vm_suite" "$kmod_native" apt-get download "$package"
+		) || exit 1
+	done
+	vm_unpack "$dir" "$debs"/*.deb || exit 1
+	# They were made to lie in /usr/src.
+	# shellcheck disable=SC2016
+	sed -i -e 's|^include /usr/src/|include $(dir $(lastword $(MAKEFILE_LIST)))../|' \
+		-e 's|^KBUILD_OUTPUT=/usr/src/.*|KBUILD_OUTPUT := $(realpath $(dir $(lastword $(MAKEFILE_LIST))))|' \
+		"$dir"/usr/src/*/Makefile
+)
+
+# kmod_headers KERNEL: prints the directory that KDIR takes.
+kmod_headers()
+{
+	local release dir
+	release=$(kmod_release "$1") &&
+		dir=$(vm_cached "headers/$1-$release" kmod_fetch_headers "$1" "$release") &&
+		echo "$dir/usr/src/linux-headers-$release"
+}
+
+# ---- another Debian ------------------------------------------------------------------------------------------------
+
+# kmod_make_root SUITE PACKAGES DIR: PACKAGES are separated by commas. No initramfs is made, and most kernel
+# modules are left out; not all, or dkms 3.2 takes the kernel for removed.
+kmod_make_root()
+{
+	local uri
+	uri=$(vm_mirror) && vm_need mmdebstrap mmdebstrap || return 1
+	vm_log "making a Debian $1 with $2"
+	# In the hooks $1 is the root.
+	# shellcheck disable=SC2016
+	mmdebstrap --quiet --variant=apt --architectures="$kmod_native" --include="$2" \
+		--aptopt='APT::Install-Recommends "false"' --dpkgopt=force-confold \
+		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--dpkgopt='path-exclude=/lib/modules/*/kernel/*/*' --dpkgopt='path-exclude=/usr/lib/modules/*/kernel/*/*' \
+		--dpkgopt='path-include=*/kernel/lib/*' \
+		--essential-hook='mkdir -p "$1/etc/initramfs-tools"' \
+		--essential-hook='echo update_initramfs=no >"$1/etc/initramfs-tools/update-initramfs.conf"' \
+		"$1" "$3" "deb [check-valid-until=no] $uri $1 main" && return
+	vm_log "no Debian $1 with $2 could be made; if a package is gone, remove $vm_cache/kernel/<name>"
+	return 1
+}
+
+# kmod_root SUITE PACKAGE...: prints the directory. Roots that no run used for a month are removed.
+kmod_root()
+{
+	local suite=$1 packages
+	shift
+	packages=$(printf '%s\n' "$@" | sort -u | paste -sd,)
+	find "$vm_cache/root" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + 2>/dev/null
+	vm_cached "root/$suite-$( (echo "$packages"; declare -f kmod_make_root) | sha256sum | cut -c 1-12)" kmod_make_root "$suite" "$packages"
+}
+
+# kmod_in ROOT COMMAND...: runs the command in a Debian whose changes are forgotten. This test's temporary directory and
+# the cache have the same paths in it as outside.
+kmod_in()
+(
+	root=$1
+	shift
+	layer=$(mktemp -d "$kmod_tmp/root.XXXXXX") || exit 1
+	trap 'rm -rf "$layer"' EXIT
+	mkdir -p "$layer"/{upper,work,merged}
+	# The mounts end with the namespace, and the processes too.
+	# shellcheck disable=SC2016
+	unshare --mount --pid --fork --kill-child sh -ec '
+		root=$1 layer=$2 tmp=$3 cache=$4
+		shift 4
+		mount -t overlay -o "lowerdir=$root,upperdir=$layer/upper,workdir=$layer/work" overlay "$layer/merged"
+		cd "$layer/merged"
+		mkdir -p ".$tmp" ".$cache"
+		mount --bind "$tmp" ".$tmp"
+		mount --bind "$cache" ".$cache"
+		mount --rbind /dev dev
+		mount -t proc proc proc
+		mount -t sysfs -o ro sys sys
+		exec chroot . env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
+	' sh "$root" "$layer" "$kmod_tmp" "$vm_cache" "$@"
+)
+
+# ---- building ------------------------------------------------------------------------------------------------------
+
+# kmod_copy DIR: the sources, as a DKMS package has them.
+kmod_copy()
+{
+	mkdir -p "$1/kmod" && cp -p "$kmod_srcdir/dkms.conf" "$1" &&
+		cp -p "$kmod_srcdir"/kmod/{Kbuild,Makefile,*.[ch]} "$1/kmod"
+}
+
+# kmod_build KERNEL DIR [ARG...]: DIR (below the test's temporary directory) gets kmod/mimic.ko and dkms.conf.
+kmod_build()
+{
+	local name=$1 dir=$2 kdir image compiler cross='' root
+	local -a args
+	shift 2
+	vm_kernel "$name" && kdir=$(kmod_headers "$name") && image=$(vm_kernel_image "$(vm_kernel_dir "$name")") &&
+		kmod_copy "$dir" || return 1
+	args=(make --no-print-directory -C "$dir/kmod" KDIR="$kdir" BTF_BASE="$image" "$@")
+	if [ "$vm_arch" != "$kmod_native" ]; then
+		cross=$vm_triplet-
+		args+=(CROSS_COMPILE="$cross")
+		case $vm_arch in
+		arm64) args+=(ARCH=arm64) ;;
+		riscv64) args+=(ARCH=riscv) ;;
+		*) vm_log "no module is built for $vm_arch"; return 1 ;;
+		esac
+	fi
+	compiler=$(sed -n 's/.*\(gcc-[0-9][0-9]*\).*/\1/p' "$kdir/.kernelvariables" | head -n 1)
+	case $vm_suite in
+	bookworm*)
+		vm_need "$cross$compiler" "$compiler${cross:+-${cross%-}}" && "${args[@]}" ;;
+	*)
+		# pahole and libssl are what linux-kbuild depends on.
+		root=$(kmod_root "$vm_suite" make libc6-dev sparse pahole libssl3t64 \
+			"$compiler${cross:+-${cross%-}}" ${cross:+binutils-${cross%-}}) &&
+			kmod_in "$root" "${args[@]}" ;;
+	esac
+}
+
+# kmod_clean_build KERNEL DIR: builds with all warnings and sparse, and complains about each that is about our files.
+kmod_clean_build()
+{
+	local name=$1 dir=$2 status
+	kmod_build "$name" "$dir" W=1 C=1 >"$dir.log" 2>&1
+	status=$?
+	cat "$dir.log"
+	[ $status = 0 ] || { vm_log "the build for $name failed"; return 1; }
+	# Debian's headers of 7.2 lack the script that looks whether sparse is good enough, and it is not (0.6.4).
+	grep -qE '^ *CHECK |but sparse is not available or not up to date' "$dir.log" ||
+		{ vm_log "sparse did not run"; return 1; }
+	if grep -E '(mimic|compat|kernel-btf)[^ ]*\.[ch]:.*(warning|error)|^WARNING|mimic\.o: warning' "$dir.log"; then
+		vm_log "$name: there are warnings"
+		return 1
+	fi
+	kmod_inspect "$dir/kmod/mimic.ko" "$(kmod_release "$name")"
+}
+
+# kmod_inspect MODULE RELEASE: version and release are right; there is BTF, and both functions have numbers.
+kmod_inspect()
+{
+	local module=$1 count
+	[ "$(modinfo -F version "$module")" = "$(kmod_version)" ] || { vm_log "wrong version"; return 1; }
+	[[ $(modinfo -F vermagic "$module") = "$2 "* ]] || { vm_log "not for $2"; return 1; }
+	[[ $(modinfo -F license "$module") = GPL ]] || { vm_log "wrong license"; return 1; }
+	readelf -SW "$module" | grep -q ' \.BTF ' || { vm_log "no section .BTF"; return 1; }
+	# u32 count, u32 flags, then pairs of id and flags
+	objcopy -O binary --only-section=.BTF_ids "$module" "$module.ids" || return 1
+	count=$(od -An -v -tu4 -w8 "$module.ids" | awk 'NR == 1 && $1 != 2 { exit 1 } NR > 1 && $1 { n++ } END { print n }')
+	rm -f "$module.ids"
+	[ "$count" = 2 ] || { vm_log "the functions have no numbers in .BTF_ids"; return 1; }
+}
+
+# ---- loading -------------------------------------------------------------------------------------------------------
+
+# kmod_programs KERNEL DIR: calls.c and calls.bpf.c, for the guest.
+kmod_programs()
+(
+	src=$kmod_srcdir/tests/kmod asm=$vm_triplet cc=$(vm_cc) || exit 1
+	vm_need "${CLANG:=clang}" clang || exit 1
+	flags=()
+	if ! vm_is_native; then
+		root=$(vm_user_dir) || exit 1
+		flags=(-isystem "$root/usr/include" -L "$root/usr/lib/$vm_triplet" "-Wl,--allow-shlib-undefined")
+		[ -d "/usr/include/$asm/asm" ] || asm=$(gcc -print-multiarch)
+	fi
+	"$CLANG" -g -O2 -Wall -target bpf -mcpu=v3 -idirafter "/usr/include/$asm" -I "$kmod_srcdir/kmod" \
+		-c "$src/calls.bpf.c" -o "$2/calls.bpf.o" &&
+		"$cc" -std=gnu11 -O2 -Wall -Wextra -Werror -I "$src" "$src/calls.c" -o "$2/calls" "${flags[@]}" -lbpf
+)
+
+# kmod_load KERNEL DIR: boots the kernel and runs guest-load.sh with DIR/kmod/mimic.ko, and with two modules that lack
+# their BTF or the numbers in it, and so have to be refused.
+kmod_load()
+{
+	local name=$1 dir=$2 module=$2/kmod/mimic.ko objcopy=objcopy
+	vm_kernel "$name" || return 1
+	vm_is_native || objcopy=$vm_triplet-objcopy
+	mkdir -p "$dir/broken" && kmod_programs "$name" "$dir" &&
+		"$objcopy" --remove-section .BTF "$module" "$dir/broken/no-btf.ko" &&
+		"$objcopy" -O binary --only-section=.BTF_ids "$module" "$dir/ids" &&
+		truncate -s 0 "$dir/zeros" && truncate -s "$(stat -c %s "$dir/ids")" "$dir/zeros" &&
+		"$objcopy" --update-section ".BTF_ids=$dir/zeros" "$module" "$dir/broken/no-ids.ko" || return 1
+	vm_env=("VERSION=$(kmod_version)")
+	VM_TIMEOUT=${VM_TIMEOUT:-240} vm_run "$name" "$kmod_here/guest-load.sh" \
+		"$module" "$dir/calls" "$dir/calls.bpf.o" "$dir/broken"
+}
+
+# ---- DKMS ----------------------------------------------------------------------------------------------------------
+
+# kmod_dkms KERNEL: the Debian has the kernel's packages, installed as on a user's machine, but nothing of Mimic.
+kmod_dkms()
+{
+	local name=$1 release root dir=$kmod_tmp/dkms
+	vm_kernel "$name" && release=$(kmod_release "$name") &&
+		root=$(kmod_root "$vm_suite" dkms gcc make libc6-dev kmod openssl xz-utils libelf-dev libbpf-dev \
+			"linux-image-$release" "linux-headers-$release") || return 1
+	mkdir -p "$dir/kmod" && kmod_copy "$dir/source" &&
+		cp "$kmod_here/in-root-dkms.sh" "$dir" &&
+		kmod_in "$root" bash "$dir/in-root-dkms.sh" "$dir/source" "$(kmod_version)" "$release" "$dir/kmod/mimic.ko" &&
+		kmod_inspect "$dir/kmod/mimic.ko" "$release" && kmod_load "$name" "$dir"
+}
