@@ -57,8 +57,13 @@ CORE_FN void conn_shorten_queue(struct conn *conn, __u32 count, __u32 space)
 CORE_FN void conn_unhold(struct conn *conn, const struct env *env, __u32 count, __u32 payload_len)
 {
 	conn_shorten_queue(conn, count, payload_len + count * conn_space(conn, 0));
-	if (conn->held && !conn->chase_ns)
+	if (!conn->held)
+		return;
+	if (!conn->chase_ns) {
 		conn->chase_ns = env->now_ns;
+		conn->chase_rounds = 0;
+	}
+	conn->chase_rounds += conn->chase_rounds < 255;
 }
 
 /*
@@ -67,7 +72,8 @@ CORE_FN void conn_unhold(struct conn *conn, const struct env *env, __u32 count, 
  */
 CORE_FN bool conn_may_overtake(const struct conn *conn, const struct env *env, __u32 need)
 {
-	return conn->chase_ns && env->now_ns - conn->chase_ns >= CONN_HELD_CHASE_NS &&
+	return conn->chase_ns && conn->chase_rounds >= CONN_HELD_CHASE_ROUNDS &&
+	       env->now_ns - conn->chase_ns >= CONN_HELD_CHASE_NS &&
 	       seq_diff(conn->release_limit, conn->held_end) >= 0 &&
 	       conn->snd_wnd >= conn->held_space + CONN_HELD_MAX + need;
 }

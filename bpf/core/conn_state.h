@@ -20,6 +20,7 @@ enum conn_limits {
 	CONN_SYN_ACK_DRIFT = 64,	 /* a repeated SYN-ACK may be numbered so much higher */
 	CONN_FAST_SYNS = 7,		 /* PACE_FAST: the first SYN is repeated so often ... */
 	CONN_HELD_MAX = 128,		 /* datagrams that may wait */
+	CONN_HELD_CHASE_ROUNDS = 64,	 /* as often it has sent some, and as many new ones had come */
 	CONN_HELD_SPACE_MAX = 256 * 1024, /* and their payloads with padding, bytes */
 	CONN_COOLDOWN_S = 5,
 	CONN_CHECK_PROBES = 3,		 /* of a liveness check ... */
@@ -35,7 +36,7 @@ enum conn_limits {
 #define CONN_PROBE_INTERVAL_NS	  (10 * NSEC_PER_MSEC)
 #define CONN_STARVED_PROBE_NS	  (200 * NSEC_PER_MSEC) /* datagrams wait for the peer's window */
 #define CONN_HELD_STUCK_NS	  (3 * NSEC_PER_SEC)	/* they could go, and none comes */
-#define CONN_HELD_CHASE_NS	  (200 * NSEC_PER_MSEC)	/* they go, and as many new ones come */
+#define CONN_HELD_CHASE_NS	  (200 * NSEC_PER_MSEC)	/* ... and for so long */
 #define CONN_CHECK_INTERVAL_NS	  (300 * NSEC_PER_MSEC)
 #define CONN_CHALLENGE_NS	  (100 * NSEC_PER_MSEC) /* between answers to doubtful segments */
 #define CONN_COOLDOWN_SYN_NS	  NSEC_PER_SEC /* while datagrams come, a SYN goes out so often at least */
@@ -66,7 +67,8 @@ struct conn {
 	__u8 unacked;		/* data segments received since we sent anything; 255: or more */
 	__u8 jump_known;	/* jump_nxt is valid */
 	__u8 rtt_wanted;	/* the last probe's ACK has not come */
-	__u8 pad[2];
+	__u8 chase_rounds;	/* how often the queue got shorter without becoming empty; 255: or more */
+	__u8 pad;
 	__u16 peer_mss;
 	__u16 retries;		/* SYNs or keepalives sent without an answer */
 	__u32 epoch;		/* changes whenever what waits in the daemon is given up */
@@ -95,7 +97,7 @@ struct conn {
 	__aligned_u64 unanswered_ns;	/* data sent after anything was received; 0: none */
 	__aligned_u64 probe_ns;		/* last window probe */
 	__aligned_u64 held_ns;		/* when a waiting datagram came back last, or could not */
-	__aligned_u64 chase_ns;		/* since when the queue moves without becoming empty; 0: it does not */
+	__aligned_u64 chase_ns;		/* since when it gets so; 0: it does not */
 	__aligned_u64 challenge_ns;	/* last answer to a doubtful segment */
 	__aligned_u64 cooldown_ns;	/* end of the cooldown */
 	struct conn_settings settings;
