@@ -22,7 +22,7 @@ enum {
 	MIMIC_MTU_MAX = 9600,	    /* L3 bytes: what the loops over payloads cover, a jumbo frame */
 	MIMIC_L2_MAX = 22,	    /* Ethernet and two VLAN tags */
 	MIMIC_COMMANDS_MAX = 64,    /* in one run of the command program */
-	MIMIC_HALF_OPEN_MAX = 1024, /* half-open connections of responders; beyond, SYN cookies */
+	MIMIC_HALF_OPEN_MAX = 4096, /* half-open connections of responders; beyond, SYN cookies */
 	MIMIC_RESETS_MAX = 4096,    /* sources of which is known when they got a RST */
 	MIMIC_EVENTS_BYTES = 1 << 20,
 	MIMIC_HELD_TOTAL_BYTES = 32 << 20, /* of all frames that wait in the daemon */
@@ -48,7 +48,8 @@ struct mimic_conn {
 	 * has a pointer to it (BPF_F_NO_PREALLOC since 6.1): flow_lock() compares.
 	 */
 	struct conn_key key;
-	__u8 rx_partial; /* the peer's segments come with CHECKSUM_PARTIAL: repaired at TC ingress */
+	__be32 flow_label; /* of the flow's datagrams, IPv6; 0: not known */
+	__u8 rx_partial; /* not 0: among the last segments some came with CHECKSUM_PARTIAL, repaired at TC ingress */
 	__u8 pad[3];
 };
 
@@ -66,10 +67,11 @@ struct mimic_event {
 	__u16 too_big;	     /* with NOTIFY_TOO_BIG: L3 length that a datagram may have */
 	__u8 notify;	     /* set of enum notify */
 	__u8 window_scale;   /* for the options of SYN and SYN-ACK */
+	__be32 flow_label;   /* as in mimic_conn */
 	struct reply reply[CONN_REPLIES];
 };
 
-_Static_assert(sizeof(struct mimic_event) == 96, "mimic_event has no hidden padding");
+_Static_assert(sizeof(struct mimic_event) == 100, "mimic_event has no hidden padding");
 
 /* Perf buffers `held`: this, then the frame from its first byte, frame_len bytes. */
 struct mimic_held {
@@ -120,7 +122,8 @@ struct mimic_command {
 struct mimic_config {
 	__u8 ethernet; /* frames begin with an Ethernet header */
 	__u8 syncookies; /* the kernel has the helpers (CONFIG_SYN_COOKIES) */
-	__u8 pad[2];
+	__u8 kfunc_csum; /* mimic.ko is there: its functions may be called (kmod/mimic_kfunc.h) */
+	__u8 pad;
 	__u32 release_mark; /* of the datagrams that the daemon sends back */
 	__u32 staged_mark;  /* of what the staging device sends back */
 	__u32 ifindex;	    /* of the interface */

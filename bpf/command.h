@@ -36,6 +36,7 @@ static __always_inline int command_entry(struct work *w, __u32 type, const struc
 		conn_unhold(&value->c, &w->env, entry->count, entry->payload_len);
 	w->window_scale = conn_window_scale(&value->c);
 	w->l2 = value->l2;
+	w->flow_label = value->flow_label;
 	flow_unlock(value);
 	stage_end();
 	w->mtu = 0;

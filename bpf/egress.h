@@ -10,6 +10,7 @@
 #include "context.h"
 #include "egress_transform.h"
 #include "flow.h"
+#include "icmp_quote.h"
 #include "maps.h"
 #include "partial.h"
 #include "too_big.h"
@@ -152,6 +153,9 @@ static __always_inline int egress_flow(struct __sk_buff *skb, struct work *w, st
 	else
 		value->mark = w->mark;
 	value->l2 = w->l2;
+	if (!value->flow_label)
+		value->flow_label = w->flow_label;
+	w->flow_label = value->flow_label;
 	flow_unlock(value);
 	stage_end();
 	w->mtu = 0;
@@ -188,11 +192,30 @@ static __always_inline bool egress_fits(const struct work *w)
  */
 static __always_inline int egress_prepare(struct __sk_buff *skb, const struct work *w)
 {
-	if (w->partial && !partial_can_clear(&w->pkt))
+	if (w->partial == PARTIAL_OTHER || (w->partial && !partial_has_module() && !partial_can_clear(&w->pkt)))
 		return -ENOTSUPP_KERNEL;
 	/* This one says -ENOTSUPP itself when skb->encapsulation is set: a tunnel left its inner checksum open. */
 	return (int)bpf_skb_change_tail(
 		skb, w->pkt.l4_off + (__u32)TCP_HEADER_LEN + w->padding_max + w->plan.payload_len, 0);
+}
+
+static __always_inline enum partial egress_partial(struct __sk_buff *skb, const struct work *w)
+{
+	if (partial_has_module())
+		return partial_ask_module(skb, w->pkt.l4_off, PARTIAL_CHECK_UDP);
+	/* What comes from the staging device is complete. */
+	return !w->staged && transform_is_partial(&w->key.local, &w->key.remote, PROTO_UDP, w->pkt.l4_len, w->udp.check) &&
+	       partial_is_possible(skb);
+}
+
+/* The flow label that control segments shall have as well, where it is not known yet. */
+static __always_inline void egress_flow_label(struct __sk_buff *skb, struct work *w, const struct mimic_conn *value)
+{
+	__be32 first; /* version, traffic class, flow label */
+
+	w->flow_label = 0;
+	if (w->pkt.ipv6 && !(value && value->flow_label) && !bpf_skb_load_bytes(skb, w->pkt.l3_off, &first, sizeof(first)))
+		w->flow_label = first & host_to_be32(0xfffff);
 }
 
 /* The UDP header and what follows from it. False: lengths that contradict each other. */
@@ -204,9 +227,7 @@ static __always_inline bool egress_read(struct __sk_buff *skb, struct work *w, _
 		return false;
 	if (be16_to_host(w->udp.len) != w->pkt.l4_len)
 		return false;
-	/* What comes from the staging device is complete. */
-	w->partial = !w->staged && transform_is_partial(&w->key.local, &w->key.remote, PROTO_UDP, w->pkt.l4_len,
-							w->udp.check) && partial_is_possible(skb);
+	w->partial = egress_partial(skb, w);
 	transform_plan_make(&w->plan, w->pkt.l4_len - UDP_HEADER_LEN, 0);
 	return true;
 }
@@ -230,6 +251,7 @@ static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w,
 	if (!egress_fits(w))
 		return too_big(skb, w);
 	egress_l2(skb, w);
+	egress_flow_label(skb, w, value);
 	stage_end();
 	err = egress_prepare(skb, w);
 	if (err == -ENOTSUPP_KERNEL)
@@ -267,7 +289,7 @@ static __always_inline int egress(struct __sk_buff *skb)
 	int verdict;
 
 	if (flow_parse(skb, config.ethernet, &pkt) != PARSE_OK || pkt.proto != PROTO_UDP)
-		return TC_ACT_UNSPEC;
+		return icmp_error_is_possible(&pkt) ? icmp_quote(skb, &pkt) : TC_ACT_UNSPEC;
 	if (!pkt.later_fragment && !ports_are_wanted(pkt.src_port, pkt.dst_port))
 		return TC_ACT_UNSPEC;
 	w = work_area(WORK_EGRESS);

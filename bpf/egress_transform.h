@@ -81,6 +81,10 @@ static __always_inline int egress_checksum(struct __sk_buff *skb, struct work *w
 	}
 	w->extra_sum = padding_sum;
 	stage_end();
+	if (w->partial && partial_has_module()) { /* the device goes on completing it */
+		w->tcp.check = csum_fold(csum_pseudo(&w->key.local, &w->key.remote, PROTO_TCP, w->plan.tcp_len));
+		return 0;
+	}
 	piece_sum = csum_words(w->piece, TRANSFORM_PIECE_MAX / 4);
 	if (!w->partial && w->udp.check) {
 		w->tcp.check = transform_tcp_check(&w->plan, &w->tcp, w->udp.check, piece_sum, w->extra_sum);
@@ -106,7 +110,7 @@ static __always_inline int egress_transform(struct __sk_buff *skb, struct work *
 	if (egress_checksum(skb, w))
 		return -1;
 	stage_end();
-	if (w->partial && partial_clear(skb, &w->pkt, w->front, 0))
+	if (w->partial && !partial_has_module() && partial_clear(skb, &w->pkt, w->front, 0))
 		return -1;
 	stage_end();
 	frame_len = w->pkt.l4_off + (__u32)w->plan.tcp_len;
@@ -121,7 +125,10 @@ static __always_inline int egress_transform(struct __sk_buff *skb, struct work *
 	if (!egress_write_ip(skb, &w->pkt, TRANSFORM_GROWTH + w->plan.padding))
 		return -1;
 	stage_end();
-	return egress_write_tcp(skb, w) ? 0 : -1;
+	if (!egress_write_tcp(skb, w))
+		return -1;
+	return w->partial && partial_has_module() ?
+		       partial_move(skb, w->pkt.l4_off, PARTIAL_CHECK_UDP, PARTIAL_CHECK_TCP) : 0;
 }
 
 #endif

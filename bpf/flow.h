@@ -118,6 +118,7 @@ static __always_inline void flow_tell(const struct work *w, const struct mimic_l
 	event->too_big = w->mtu;
 	event->notify = w->eff.notify;
 	event->window_scale = w->window_scale;
+	event->flow_label = w->flow_label;
 	event->reply[0] = w->eff.reply[0];
 	event->reply[1] = w->eff.reply[1];
 	bpf_ringbuf_submit(event, 0);

@@ -21,27 +21,42 @@ static __always_inline bool icmp_error_is_possible(const struct packet *pkt)
 	       pkt->l4_len > ICMP_HEADER_LEN;
 }
 
+/* Bytes of the quote that are looked at. */
+static __always_inline __u32 icmp_error_quote_len(const struct work *w)
+{
+	__u32 len = w->pkt.l4_len - (__u32)ICMP_HEADER_LEN;
+
+	return len < ICMP_QUOTE_MAX ? len : ICMP_QUOTE_MAX;
+}
+
+/* Fills w->quoted.pkt with the packet of this protocol that is quoted in w->icmp. False: none. */
+static __always_inline bool icmp_error_parse(struct work *w, __u8 proto)
+{
+	struct packet quoted = {};
+
+	if (!icmp_parse(w->icmp.quote, w->quote_len, w->pkt.ipv6, proto, &quoted))
+		return false;
+	w->quoted.pkt = quoted;
+	return true;
+}
+
 /* Fills w->icmp with the beginning of the message at w->pkt, and w->quoted. False: none of ours. */
 static __always_inline bool icmp_error_read(struct xdp_md *ctx, struct work *w)
 {
-	struct packet quoted = {};
-	__u32 len;
+	__u32 len = icmp_error_quote_len(w);
 
 	if (bpf_xdp_load_bytes(ctx, w->pkt.l4_off, &w->icmp.head, ICMP_HEADER_LEN) ||
 	    !icmp_is_error(&w->icmp.head, w->pkt.ipv6))
 		return false;
-	len = w->pkt.l4_len - (__u32)ICMP_HEADER_LEN;
-	if (len > ICMP_QUOTE_MAX)
-		len = ICMP_QUOTE_MAX;
 	if (xdp_load(ctx, w->pkt.l4_off + (__u32)ICMP_HEADER_LEN, w->icmp.quote, len, ICMP_QUOTE_MAX))
 		return false;
 	w->quote_len = (__u16)len;
 	stage_end();
-	if (!icmp_parse(w->icmp.quote, w->quote_len, w->pkt.ipv6, &quoted) ||
-	    !ports_are_wanted(quoted.src_port, quoted.dst_port))
+	if (!icmp_error_parse(w, PROTO_TCP))
 		return false;
-	w->quoted.pkt = quoted;
 	stage_end();
+	if (!ports_are_wanted(w->quoted.pkt.src_port, w->quoted.pkt.dst_port))
+		return false;
 	icmp_read(w->icmp.quote, w->quote_len, &w->quoted);
 	return true;
 }

@@ -16,6 +16,7 @@
 
 enum {
 	INGRESS_CONTROL_MAX = 64, /* bytes of a control segment whose checksum is verified */
+	INGRESS_PARTIAL_AGE = 255, /* more packets than are between XDP and TC ingress (NAPI takes 64 at once) */
 	INGRESS_SUM_CHUNKS_MAX = 160, /* of WORK_SUM_CHUNK bytes: 10240, a jumbo frame */
 };
 
@@ -80,6 +81,7 @@ static __always_inline bool ingress_read(struct xdp_md *ctx, struct work *w)
 	w->seg.flags = w->tcp.flags;
 	w->seg.payload_len = (__u16)(w->pkt.l4_len - header_len);
 	w->seg.options_ok = false;
+	w->seg.damaged = false;
 	w->options_len = (__u8)(header_len - TCP_HEADER_LEN);
 	stage_end();
 	if (w->tcp.flags & TCP_SYN)
@@ -130,24 +132,6 @@ static __always_inline bool sum_xdp(struct xdp_md *ctx, struct work *w, __u32 of
 	}
 	w->payload_sum = total;
 	return true;
-}
-
-/* From this machine, with no more than the pseudo-header sum: only a full sum gives a checksum. */
-static __always_inline int ingress_complete_checksum(struct xdp_md *ctx, struct work *w)
-{
-	__u32 sum;
-
-	w->udp.check = 0;
-	if (bpf_xdp_store_bytes(ctx, w->pkt.l4_off, &w->udp, sizeof(w->udp)))
-		return -1;
-	if (!sum_xdp(ctx, w, w->pkt.l4_off, UDP_HEADER_LEN + (__u32)w->plan.payload_len))
-		return -1;
-	stage_end();
-	sum = csum_pseudo(&w->key.remote, &w->key.local, PROTO_UDP, (__u16)(UDP_HEADER_LEN + w->plan.payload_len));
-	w->udp.check = (__u16)~csum_fold(csum_add(sum, w->payload_sum));
-	if (!w->udp.check)
-		w->udp.check = 0xffff;
-	return (int)bpf_xdp_store_bytes(ctx, w->pkt.l4_off, &w->udp, sizeof(w->udp));
 }
 
 /* The pieces that move, and the UDP header. */
@@ -220,7 +204,6 @@ static __always_inline int ingress_trim(struct xdp_md *ctx, const struct work *w
 
 static __always_inline int ingress_restore(struct xdp_md *ctx, struct work *w)
 {
-	w->partial = transform_is_partial(&w->key.remote, &w->key.local, PROTO_TCP, w->pkt.l4_len, w->tcp.check);
 	w->extra_sum = 0;
 	if (w->options_len && ingress_cut_options(ctx, w))
 		return -1;
@@ -235,16 +218,38 @@ static __always_inline int ingress_restore(struct xdp_md *ctx, struct work *w)
 	if (xdp_store(ctx, w->pkt.l4_off + (__u32)UDP_HEADER_LEN, w->piece, w->plan.piece_len, TRANSFORM_PIECE_MAX))
 		return -1;
 	stage_end();
-	if (w->partial && ingress_complete_checksum(ctx, w))
-		return -1;
-	stage_end();
 	return ingress_trim(ctx, w);
+}
+
+/*
+ * Sums up data whose checksum cannot be taken as it is. One from this machine may hold the pseudo-header sum only: it is
+ * completed (in w->tcp). And where the segment is not the next in order, which is rare, it is verified: the numbers of
+ * a damaged one would lead ours astray, and what we acknowledge then, the peer has never sent.
+ */
+static __always_inline void ingress_sum_data(struct xdp_md *ctx, struct work *w, const struct mimic_conn *value)
+{
+	__u32 sum;
+
+	w->partial = transform_is_partial(&w->key.remote, &w->key.local, PROTO_TCP, w->pkt.l4_len, w->tcp.check);
+	if (!w->partial && w->seg.seq == *(const volatile __u32 *)&value->c.rcv_nxt)
+		return;
+	w->seg.damaged = !sum_xdp(ctx, w, w->pkt.l4_off, w->pkt.l4_len);
+	stage_end();
+	sum = csum_add(csum_pseudo(&w->key.remote, &w->key.local, PROTO_TCP, w->pkt.l4_len), w->payload_sum);
+	if (w->partial)
+		w->tcp.check = (__u16)~csum_fold(csum_sub(sum, w->tcp.check));
+	else
+		w->seg.damaged |= csum_fold(sum) != 0xffff;
 }
 
 /* The connection decides. */
 static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, struct mimic_conn *value)
 {
 	__builtin_memset(&w->eff, 0, sizeof(w->eff));
+	w->partial = 0;
+	if (!ingress_is_control(&w->seg))
+		ingress_sum_data(ctx, w, value);
+	stage_end();
 	if (!flow_lock(value, &w->key)) {
 		count(REASON_DROP_CONN_ENDED);
 		return XDP_DROP;
@@ -253,6 +258,7 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 	w->window_scale = conn_window_scale(&value->c);
 	if (w->eff.notify || w->eff.reply[0].flags)
 		w->l2 = value->l2;
+	w->flow_label = value->flow_label;
 	flow_unlock(value);
 	stage_end();
 	w->mtu = 0;
@@ -266,8 +272,10 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 		return XDP_DROP;
 	}
 	if (w->partial) {
-		value->rx_partial = 1;
+		value->rx_partial = INGRESS_PARTIAL_AGE;
 		*(volatile __u32 *)&shared.partial_seen = 1;
+	} else if (value->rx_partial) {
+		value->rx_partial--;
 	}
 	return XDP_PASS;
 }
@@ -343,6 +351,7 @@ static __always_inline struct mimic_conn *ingress_unknown(struct xdp_md *ctx, st
 	}
 	w->mtu = 0;
 	w->window_scale = 0;
+	w->flow_label = 0;
 	if (w->eff.reply[0].flags && !ingress_may_reset(w)) {
 		w->eff.reply[0].flags = 0;
 		count(REASON_DROP_RESET_LIMIT);

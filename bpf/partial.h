@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Takes a packet out of the state CHECKSUM_PARTIAL without a kernel module. */
+/*
+ * Open checksums, which the device is to complete (CHECKSUM_PARTIAL). Level kfunc asks mimic.ko about them, and lets it move
+ * them to where TCP has its checksum; without the module, packets are taken out of that state.
+ */
 #ifndef MIMIC_PARTIAL_H
 #define MIMIC_PARTIAL_H
 
@@ -12,6 +15,23 @@
 
 #include "context.h"
 #include "core/parse.h"
+#include "core/transform.h"
+#include "maps.h"
+
+#ifndef MIMIC_PLAIN
+#include "mimic_kfunc.h"
+#endif
+
+enum partial {
+	PARTIAL_NONE,
+	PARTIAL_OPEN,  /* the checksum of the L4 header */
+	PARTIAL_OTHER, /* another one, as that of the packet inside a tunnel's; only the module tells */
+};
+
+enum {
+	PARTIAL_CHECK_UDP = offsetof(struct udp_header, check),
+	PARTIAL_CHECK_TCP = offsetof(struct tcp_header, check),
+};
 
 enum {
 	PARTIAL_CLEAR_MAX = 96, /* bytes moved aside by partial_clear() */
@@ -43,6 +63,45 @@ static __always_inline bool partial_is_possible(struct __sk_buff *skb)
 		return true;
 	kernel_skb = bpf_cast_to_kern_ctx(skb);
 	return BPF_CORE_READ_BITFIELD(kernel_skb, ip_summed) == CHECKSUM_PARTIAL;
+}
+#endif
+
+/*
+ * Level kfunc. Only behind partial_has_module(), a constant for the verifier, may the others be called; check is where the
+ * open field is or was, PARTIAL_CHECK_UDP or PARTIAL_CHECK_TCP.
+ */
+#ifdef MIMIC_PLAIN
+static __always_inline bool partial_has_module(void)
+{
+	return false;
+}
+
+static __always_inline enum partial partial_ask_module(struct __sk_buff *skb, __u32 l4_off, __u32 check)
+{
+	return PARTIAL_NONE;
+}
+
+static __always_inline int partial_move(struct __sk_buff *skb, __u32 l4_off, __u32 check, __u32 to)
+{
+	return -1;
+}
+#else
+static __always_inline bool partial_has_module(void)
+{
+	return config.kfunc_csum;
+}
+
+static __always_inline enum partial partial_ask_module(struct __sk_buff *skb, __u32 l4_off, __u32 check)
+{
+	int partial = mimic_csum_partial(skb, l4_off, check);
+
+	return partial < 0 ? PARTIAL_OTHER : partial ? PARTIAL_OPEN : PARTIAL_NONE;
+}
+
+/* The caller writes the folded pseudo-header sum to the new place. 0 or a negative value. */
+static __always_inline int partial_move(struct __sk_buff *skb, __u32 l4_off, __u32 check, __u32 to)
+{
+	return mimic_csum_move(skb, l4_off, check, to);
 }
 #endif
 

@@ -3,7 +3,7 @@
  * TC ingress. Answers to SYNs by cookies are sent off (syncookie.h). Else: a restored datagram from a VM or veth on this machine may still be CHECKSUM_PARTIAL, with the checksum
  * position of the TCP segment that it was. Delivered locally that does not matter, but when this host forwards it,
  * the next device would write a checksum into the payload. XDP has written a complete checksum and marked the
- * connection; here the partial state is taken away.
+ * connection; here the partial state is taken away, or, where that cannot be, the module makes UDP's checksum the open one.
  */
 #ifndef MIMIC_REPAIR_H
 #define MIMIC_REPAIR_H
@@ -30,11 +30,45 @@ static __always_inline bool repair_hides_ethernet(const struct __sk_buff *skb)
 	return eth->h_proto != (__be16)skb->protocol && eth->h_dest[0] >> 4 == (skb->protocol == host_to_be16(ETH_P_IP) ? 4 : 6);
 }
 
+static __always_inline bool repair_is_open(struct __sk_buff *skb, const struct work *w)
+{
+	if (partial_has_module())
+		return partial_ask_module(skb, w->pkt.l4_off, PARTIAL_CHECK_TCP) != PARTIAL_NONE;
+	return partial_is_possible(skb);
+}
+
+/* The packet keeps its length. */
+static __always_inline int repair_clear(struct __sk_buff *skb, struct work *w, bool hidden)
+{
+	__u32 len = skb->len;
+
+	if (partial_clear(skb, &w->pkt, w->front, hidden ? sizeof(struct ethhdr) : 0) ||
+	    (skb->len != len && bpf_skb_change_tail(skb, len, 0)))
+		return TC_ACT_SHOT;
+	count(REASON_RX_PARTIAL_REPAIRED);
+	return TC_ACT_UNSPEC;
+}
+
+/* For what partial_can_clear() says no to. The device sums to the packet's end: off with what the segment had more. */
+static __always_inline int repair_move(struct __sk_buff *skb, struct work *w)
+{
+	__u32 end = w->pkt.l4_off + (__u32)w->pkt.l4_len;
+	__u16 check = csum_fold(csum_pseudo(&w->key.remote, &w->key.local, PROTO_UDP, w->pkt.l4_len));
+
+	if (bpf_skb_pull_data(skb, w->pkt.l4_off + (__u32)UDP_HEADER_LEN) ||
+	    partial_move(skb, w->pkt.l4_off, PARTIAL_CHECK_TCP, PARTIAL_CHECK_UDP))
+		return TC_ACT_UNSPEC; /* good enough for a socket of this host */
+	if ((skb->len != end && bpf_skb_change_tail(skb, end, 0)) ||
+	    bpf_skb_store_bytes(skb, w->pkt.l4_off + (__u32)PARTIAL_CHECK_UDP, &check, sizeof(check), 0))
+		return TC_ACT_SHOT;
+	count(REASON_RX_PARTIAL_REPAIRED);
+	return TC_ACT_UNSPEC;
+}
+
 /* w->pkt is UDP. */
 static __always_inline int repair_partial(struct __sk_buff *skb, struct work *w, bool hidden)
 {
 	struct mimic_conn *value;
-	__u32 len = skb->len;
 
 	if (!parse_addresses(skb_data(skb), skb_end(skb), &w->pkt, &w->key.remote, &w->key.local))
 		return TC_ACT_UNSPEC;
@@ -42,13 +76,11 @@ static __always_inline int repair_partial(struct __sk_buff *skb, struct work *w,
 	w->key.remote_port = w->pkt.src_port;
 	w->key.local_port = w->pkt.dst_port;
 	value = bpf_map_lookup_elem(&conns, &w->key);
-	if (!value || !value->rx_partial || !partial_is_possible(skb) || !partial_can_clear(&w->pkt))
+	if (!value || !value->rx_partial || !repair_is_open(skb, w))
 		return TC_ACT_UNSPEC;
-	if (partial_clear(skb, &w->pkt, w->front, hidden ? sizeof(struct ethhdr) : 0) ||
-	    (skb->len != len && bpf_skb_change_tail(skb, len, 0)))
-		return TC_ACT_SHOT;
-	count(REASON_RX_PARTIAL_REPAIRED);
-	return TC_ACT_UNSPEC;
+	if (partial_can_clear(&w->pkt))
+		return repair_clear(skb, w, hidden);
+	return partial_has_module() ? repair_move(skb, w) : TC_ACT_UNSPEC;
 }
 
 static __always_inline int repair(struct __sk_buff *skb)

@@ -133,6 +133,7 @@ static __always_inline int syncookie_write(struct xdp_md *ctx, struct work *w)
 static __always_inline int syncookie_answer(struct xdp_md *ctx, struct work *w, const struct conn_settings *settings)
 {
 	__u32 ip_len = w->pkt.ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__u16 mss = (__u16)(*(const volatile __u32 *)&shared.mtu - ip_len - TCP_HEADER_LEN);
 	struct tcp_header tcp = w->tcp;
 	__s64 cookie;
 
@@ -150,11 +151,10 @@ static __always_inline int syncookie_answer(struct xdp_md *ctx, struct work *w, 
 	*(volatile __u64 *)&shared.cookie_ns = w->env.now_ns;
 	w->partial = transform_is_partial(&w->key.remote, &w->key.local, PROTO_TCP, w->pkt.l4_len, w->tcp.check);
 	tcp_header_make(&w->tcp, w->key.local_port, w->key.remote_port, (__u32)cookie, w->seg.seq + 1, TCP_SYN | TCP_ACK,
-			CONN_WINDOW_UNSCALED);
+			settings->max_window ? (__u16)CONN_WINDOW_UNSCALED : tcpopt_syn_window(mss));
 	w->tcp.data_off = (__u8)((TCP_HEADER_LEN + w->options_len) / 4 << 4);
 	__builtin_memset(w->options, 0, sizeof(w->options));
-	tcpopt_make_syn((__u8 *)w->options, (__u16)(*(const volatile __u32 *)&shared.mtu - (w->pkt.ipv6 ? 60 : 40)),
-			settings->max_window ? CONN_WINDOW_SCALE_MAX : CONN_WINDOW_SCALE);
+	tcpopt_make_syn((__u8 *)w->options, mss, settings->max_window ? CONN_WINDOW_SCALE_MAX : CONN_WINDOW_SCALE);
 	stage_end();
 	if (syncookie_write(ctx, w)) {
 		count(REASON_DROP_HALF_OPEN);

@@ -46,6 +46,7 @@ struct work {
 	__u32 payload_sum;
 	__u32 extra_sum;
 	__u32 mark;
+	__be32 flow_label;
 	__u16 mtu;
 	__u16 quote_len; /* bytes of icmp.quote that are there */
 	__u8 options_len;

@@ -11,6 +11,7 @@
 /* Options without a letter. */
 enum {
 	KEY_CHECK = 0x100,
+	KEY_DATAPATH,
 };
 
 /* Read by argp: what --version prints. */
@@ -56,6 +57,8 @@ static const struct argp_option run_options[] = {
 	  "skb or native; default: native where the driver takes it, else skb", 2 },
 	{ "use-libxdp", 'X', NULL, 0,
 	  "Accepted with a warning, without effect: no other XDP program may be on the interface", 2 },
+	{ "datapath", KEY_DATAPATH, "LEVEL", 0,
+	  "bpf, or kfunc, which needs the kernel module; auto (default): kfunc where that is possible", 2 },
 	{ "handshake", 'h', "I:R", 0,
 	  "Handshake interval (seconds) and retries, default 2:3; each may be left out", 3 },
 	{ "keepalive", 'k', "T:I:R:S", 0,
@@ -77,6 +80,7 @@ static const struct {
 } run_keys[] = {
 	{ 'f', "filter" },    { 'L', "link_type" }, { 'x', "xdp_mode" }, { 'X', "use_libxdp" },
 	{ 'h', "handshake" }, { 'k', "keepalive" }, { 'p', "padding" },	 { 'W', "max_window" },
+	{ KEY_DATAPATH, "datapath" },
 };
 
 static error_t run_set(struct config *config, int option, const char *arg)

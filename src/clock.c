@@ -118,6 +118,8 @@ static long clock_walk(struct clock *clock, enum mimic_command_type type,
 			half_open += conn_is_half_open(&batch->values[k].c);
 			if (!due || due(&batch->values[k].c, now_ns))
 				clock_push(clock, type, &batch->keys[k]);
+			else if (conn_tick_is_near(&batch->values[k].c, now_ns, CLOCK_SLOW_NS))
+				clock_watch(clock, &batch->keys[k], now_ns);
 		}
 		entries += count;
 		in = out;

@@ -13,6 +13,7 @@
 #include "daemon.h"
 #include "datapath.h"
 #include "filter_list.h"
+#include "kfunc.h"
 #include "log.h"
 #include "netif.h"
 #include "runfile.h"
@@ -110,8 +111,40 @@ static int run_claim(struct run *run)
 	return err;
 }
 
+static int run_refuse_level(const struct kfunc_probe *module)
+{
+	log_error("Datapath kfunc is not possible: %s", module->why);
+	return -ENOTSUP;
+}
+
+/* Says at which level the datapath runs, and why at no better one. -ENOTSUP: it had to be kfunc. */
+static int run_check_level(const struct run *run, struct kfunc_probe *module)
+{
+	const char *object = run->datapath.kind == DATAPATH_FULL ? "full" : "plain";
+
+	if (run->datapath.kfunc) {
+		log_info("Datapath: kfunc, with the kernel module mimic " PACKAGE_VERSION);
+		return 0;
+	}
+	if (run->config.datapath == LEVEL_BPF) {
+		log_info("Datapath: bpf (%s object), as configured", object);
+		return 0;
+	}
+	if (module->state == KFUNC_READY) {
+		module->state = KFUNC_UNUSABLE;
+		snprintf(module->why, sizeof(module->why), "this kernel does not let the BPF programs call the kernel module mimic "
+			 "(run with -vv to see its own words)");
+	}
+	if (run->config.datapath == LEVEL_KFUNC)
+		return run_refuse_level(module);
+	log_write(module->state == KFUNC_ABSENT ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "Datapath: bpf (%s object); not kfunc: %s",
+		  object, module->why);
+	return 0;
+}
+
 static int run_open_datapath(struct run *run)
 {
+	struct kfunc_probe module = { .state = KFUNC_ABSENT };
 	struct datapath_options options = {
 		.ethernet = run->link_type == LINK_TYPE_ETH,
 		.ifindex = (uint32_t)run->netif.ifindex,
@@ -125,13 +158,19 @@ static int run_open_datapath(struct run *run)
 		return -errno;
 	options.release_mark |= 1;
 	options.staged_mark = options.release_mark ^ 2;
+	if (run->config.datapath != LEVEL_BPF)
+		kfunc_probe(&module);
+	options.kfunc = module.state == KFUNC_READY;
+	if (run->config.datapath == LEVEL_KFUNC && !options.kfunc)
+		return run_refuse_level(&module);
 	err = datapath_open(&run->datapath, &options, &why);
 	if (err) {
 		log_error("Cannot load the BPF programs: %s: %s", strerror(-err), why);
 		return err;
 	}
-	log_info("Datapath: bpf (%s object), no kernel module needed",
-		 run->datapath.kind == DATAPATH_FULL ? "full" : "plain");
+	err = run_check_level(run, &module);
+	if (err)
+		return err;
 	run->daemon_open = true;
 	err = daemon_open(&run->daemon, &run->netif, &run->datapath, &options);
 	if (err)
@@ -184,7 +223,8 @@ static int run_publish(struct run *run)
 	snprintf(info.version, sizeof(info.version), "%s", PACKAGE_VERSION);
 	snprintf(info.link_type, sizeof(info.link_type), "%s", netif_link_type_name(run->link_type));
 	snprintf(info.xdp_mode, sizeof(info.xdp_mode), "%s", config_xdp_mode_name(run->attachment.xdp_mode));
-	snprintf(info.datapath, sizeof(info.datapath), "bpf");
+	snprintf(info.datapath, sizeof(info.datapath), "%s",
+		 config_datapath_name(run->datapath.kfunc ? LEVEL_KFUNC : LEVEL_BPF));
 	err = runfile_set_filters(&info, &run->filters);
 	if (!err)
 		err = runfile_publish(&run->runfile, &info);

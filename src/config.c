@@ -12,9 +12,20 @@ static const char *const xdp_modes[] = {
 	[XDP_MODE_NATIVE] = "native",
 };
 
+static const char *const datapaths[] = {
+	[LEVEL_AUTO] = "auto",
+	[LEVEL_BPF] = "bpf",
+	[LEVEL_KFUNC] = "kfunc",
+};
+
 const char *config_xdp_mode_name(enum xdp_mode mode)
 {
 	return xdp_modes[mode];
+}
+
+const char *config_datapath_name(enum datapath_level level)
+{
+	return datapaths[level];
 }
 
 static int set_filter(struct config *config, const char *value, struct parse_error *error)
@@ -62,6 +73,19 @@ static int set_xdp_mode(struct config *config, const char *value, struct parse_e
 	return settings_refuse(error, "xdp_mode: '%.40s' is wrong; expected skb or native", value);
 }
 
+static int set_datapath(struct config *config, const char *value, struct parse_error *error)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(datapaths); i++) {
+		if (!strcmp(value, datapaths[i])) {
+			config->datapath = (enum datapath_level)i;
+			return 0;
+		}
+	}
+	return settings_refuse(error, "datapath: '%.40s' is wrong; expected auto, bpf or kfunc", value);
+}
+
 static int set_use_libxdp(struct config *config, const char *value, struct parse_error *error)
 {
 	if (settings_parse_bool(value, &config->use_libxdp))
@@ -76,7 +100,7 @@ static const struct {
 } keys[] = {
 	{ "filter", set_filter },	  { "log.verbosity", set_verbosity },
 	{ "link_type", set_link_type },	  { "xdp_mode", set_xdp_mode },
-	{ "use_libxdp", set_use_libxdp },
+	{ "use_libxdp", set_use_libxdp }, { "datapath", set_datapath },
 };
 
 int config_set(struct config *config, const char *key, const char *value, struct parse_error *error)
@@ -92,7 +116,7 @@ int config_set(struct config *config, const char *key, const char *value, struct
 	if (err == -ENOENT)
 		return settings_refuse(
 			error,
-			"unknown key '%.40s'; expected filter, log.verbosity, link_type, xdp_mode, use_libxdp, handshake, keepalive, padding, max_window, pace, guard or ack",
+			"unknown key '%.40s'; expected filter, log.verbosity, link_type, xdp_mode, use_libxdp, datapath, handshake, keepalive, padding, max_window, pace, guard or ack",
 			key);
 	return err;
 }

@@ -29,10 +29,17 @@ enum xdp_mode {
 	XDP_MODE_NATIVE,
 };
 
+enum datapath_level {
+	LEVEL_AUTO = 0, /* kfunc where that is possible, else bpf */
+	LEVEL_BPF,
+	LEVEL_KFUNC, /* with the kernel module */
+};
+
 struct config {
 	enum log_level log_level;
 	enum link_type link_type;
 	enum xdp_mode xdp_mode;
+	enum datapath_level datapath;
 	bool use_libxdp;
 	struct settings_patch settings; /* over CONN_SETTINGS_DEFAULT */
 	struct filter_spec *filters;	/* in the order in which they were given. Owned. */
@@ -54,7 +61,7 @@ typedef void (*config_report_fn)(void *context, enum log_level level, const char
 
 /*
  * Reads the file @path over *@config. Keys: filter (adds one), log.verbosity, link_type, xdp_mode,
- * use_libxdp, handshake, keepalive, padding, max_window. All errors of the file are given to
+ * use_libxdp, datapath, handshake, keepalive, padding, max_window. All errors of the file are given to
  * @report (NULL: to the log), not only the first. A file that does not exist is a warning and not
  * an error; @path NULL means none.
  *
@@ -76,5 +83,8 @@ void config_free(struct config *config);
 
 /* `auto`, `skb`, `native`. */
 const char *config_xdp_mode_name(enum xdp_mode mode);
+
+/* `auto`, `bpf`, `kfunc`. */
+const char *config_datapath_name(enum datapath_level level);
 
 #endif

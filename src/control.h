@@ -16,12 +16,12 @@ enum {
 };
 
 /*
- * Builds the frame of @reply on the connection @key behind the L2 header @l2, with all checksums; SYN and SYN-ACK
- * carry MSS (@mtu - 40 or - 60), SACK-permitted and window scale. Pure. @frame holds CONTROL_FRAME_MAX bytes.
- * Returns its length.
+ * Builds the frame of @reply, one of those of @event, with all checksums, such as a Linux without TCP timestamps would send
+ * it; SYN and SYN-ACK carry MSS (@mtu - 40 or - 60), SACK-permitted and window scale. *@next_id is the next IPv4
+ * identification. Pure. @frame holds CONTROL_FRAME_MAX bytes. Returns its length.
  */
-size_t control_build(uint8_t *frame, const struct conn_key *key, const struct mimic_l2 *l2, const struct reply *reply,
-		     uint8_t window_scale, uint32_t mtu);
+size_t control_build(uint8_t *frame, const struct mimic_event *event, const struct reply *reply, uint32_t mtu,
+		     uint16_t *next_id);
 
 /* A socket that sends frames on @ifindex, with SO_MARK @mark if it is not 0. Returns it or -errno. */
 int control_open(int ifindex, uint32_t mark);

@@ -71,7 +71,7 @@ static void daemon_send_replies(struct daemon *daemon, const struct mimic_event 
 
 		if (!event->reply[i].flags)
 			continue;
-		len = control_build(frame, &event->key, &event->l2, &event->reply[i], event->window_scale, daemon->mtu);
+		len = control_build(frame, event, &event->reply[i], daemon->mtu, &daemon->next_ip_id);
 		err = control_send(daemon->control_fd, daemon->netif->ifindex, frame, len, event->l2.len);
 		if (err)
 			log_rate_limited(&rate, LOG_LEVEL_WARN, "Cannot send a control segment on %s: %s",
@@ -327,6 +327,7 @@ int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapat
 	int err;
 
 	memset(daemon, 0, sizeof(*daemon));
+	daemon->next_ip_id = (uint16_t)(clock_now_ns() >> 10);
 	daemon->netif = netif;
 	daemon->datapath = datapath;
 	daemon_set_mtu(daemon, netif->mtu);

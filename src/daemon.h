@@ -31,6 +31,7 @@ struct daemon {
 	int epoll_fd, signal_fd, timer_fd;
 	struct staging *staging; /* NULL: none */
 	uint32_t mtu;
+	uint16_t next_ip_id; /* of control segments, IPv4 */
 	struct mimic_command_entry sent[MIMIC_COMMANDS_MAX]; /* for COMMAND_SENT */
 	uint32_t sent_count;
 };

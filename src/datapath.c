@@ -50,11 +50,12 @@ static bool datapath_has_syncookies(void)
 	       libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_tcp_raw_check_syncookie_ipv6, NULL) == 1;
 }
 
-static int datapath_configure(struct bpf_object *object, const struct datapath_options *options)
+static int datapath_configure(const struct datapath *datapath, const struct datapath_options *options)
 {
 	struct mimic_config config = {
 		.ethernet = options->ethernet,
 		.syncookies = datapath_has_syncookies(),
+		.kfunc_csum = datapath->kfunc,
 		.release_mark = options->release_mark,
 		.staged_mark = options->staged_mark,
 		.ifindex = options->ifindex,
@@ -62,7 +63,7 @@ static int datapath_configure(struct bpf_object *object, const struct datapath_o
 	};
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, datapath->object) {
 		const char *name = bpf_map__name(map);
 
 		if (strstr(name, ".rodata"))
@@ -118,6 +119,7 @@ int datapath_load(struct datapath *datapath, enum datapath_object kind, const st
 	memset(datapath, 0, sizeof(*datapath));
 	libbpf_set_print(datapath_libbpf_print);
 	datapath->kind = kind;
+	datapath->kfunc = options->kfunc && kind == DATAPATH_FULL;
 	datapath->object = datapath_open_object(kind);
 	if (!datapath->object)
 		return -errno;
@@ -127,7 +129,7 @@ int datapath_load(struct datapath *datapath, enum datapath_object kind, const st
 	 */
 	bpf_object__for_each_program(program, datapath->object)
 		bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_ANY_ALIGNMENT);
-	err = datapath_configure(datapath->object, options);
+	err = datapath_configure(datapath, options);
 	if (!err)
 		err = bpf_object__load(datapath->object);
 	if (!err)
@@ -157,13 +159,19 @@ static const char *datapath_explain(int err)
 
 int datapath_open(struct datapath *datapath, const struct datapath_options *options, const char **why)
 {
-	int err, first;
+	struct datapath_options without = *options;
+	int err;
 
-	first = datapath_load(datapath, DATAPATH_FULL, options);
-	if (!first)
+	err = datapath_load(datapath, DATAPATH_FULL, options);
+	if (err && options->kfunc) {
+		log_debug("The BPF programs that call the kernel module do not load (%s), trying without it", strerror(-err));
+		without.kfunc = false;
+		err = datapath_load(datapath, DATAPATH_FULL, &without);
+	}
+	if (!err)
 		return 0;
-	log_debug("The full BPF object does not load (%s), trying the plain one", strerror(-first));
-	err = datapath_load(datapath, DATAPATH_PLAIN, options);
+	log_debug("The full BPF object does not load (%s), trying the plain one", strerror(-err));
+	err = datapath_load(datapath, DATAPATH_PLAIN, &without);
 	if (err)
 		*why = datapath_explain(err);
 	return err;

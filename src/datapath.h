@@ -23,6 +23,7 @@ enum datapath_object {
 struct datapath {
 	struct bpf_object *object;
 	enum datapath_object kind;
+	bool kfunc; /* the programs call the kernel module */
 	struct mimic_shared *shared; /* mapped, writable; what BPF reads */
 	int egress_fd, ingress_fd, repair_fd, command_fd; /* programs */
 	int staged_fd, staging_turn_fd, staging_pass_fd;  /* of the staging device */
@@ -33,19 +34,23 @@ struct datapath {
 
 struct datapath_options {
 	bool ethernet; /* frames of the interface begin with an Ethernet header */
+	bool kfunc;    /* call the kernel module, which kfunc_probe() has found */
 	uint32_t release_mark, staged_mark; /* skb->mark values that nobody else uses */
 	uint32_t ifindex;
 	struct siphash_key isn_key; /* random */
 };
 
 /*
- * Loads the best object that the kernel takes into *@datapath, which needs no initial value; nothing is attached and
+ * Loads the best object that the kernel takes, calling the module if @options say so and the kernel allows, into *@datapath, which needs no initial value; nothing is attached and
  * no filter is set yet. Returns 0 or -errno with *@why a static text that says what to do; then *@datapath
  * is empty and datapath_close() is allowed.
  */
 int datapath_open(struct datapath *datapath, const struct datapath_options *options, const char **why);
 
-/* As datapath_open(), but this object or none. Returns 0 or -errno. */
+/*
+ * As datapath_open(), but this object, and as @options say, or none. (The plain object never calls the module.) Returns 0 or
+ * -errno.
+ */
 int datapath_load(struct datapath *datapath, enum datapath_object kind, const struct datapath_options *options);
 
 /* The ELF file of an embedded object, *@size bytes. Static. */

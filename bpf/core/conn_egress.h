@@ -43,7 +43,7 @@ CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, _
 			conn->unanswered_ns = env->now_ns;
 		conn_note_tx(conn, env);
 	}
-	if (conn->snd_wnd < conn_peer_window_full(conn) / 2 && env->now_ns - conn->probe_ns >= CONN_PROBE_INTERVAL_NS)
+	if (conn->snd_wnd < conn_peer_window_full(conn) / 2 && conn_age(env->now_ns, conn->probe_ns) >= CONN_PROBE_INTERVAL_NS)
 		conn_send_probe(conn, env, eff);
 }
 
@@ -74,13 +74,13 @@ CORE_FN void conn_egress(struct conn *conn, const struct env *env, __u32 payload
 			conn_drop(eff, REASON_DROP_PASSIVE);
 			return;
 		}
-		if (env->now_ns < conn->cooldown_ns && env->now_ns - conn->syn_ns < CONN_COOLDOWN_SYN_NS) {
+		if (env->now_ns < conn->cooldown_ns && conn_age(env->now_ns, conn->syn_ns) < CONN_COOLDOWN_SYN_NS) {
 			conn_drop(eff, REASON_DROP_COOLDOWN);
 			return;
 		}
 		conn_begin(conn, env, eff);
 	} else if (conn->state == CONN_SYN_SENT && conn->settings.pace == PACE_FAST &&
-		   env->now_ns - conn->syn_ns >= CONN_COOLDOWN_SYN_NS) {
+		   conn_age(env->now_ns, conn->syn_ns) >= CONN_COOLDOWN_SYN_NS) {
 		conn_repeat_syn(conn, env, eff); /* somebody waits: the interval is long */
 	}
 	conn_hold(conn, env, payload_len, eff);

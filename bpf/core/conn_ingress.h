@@ -109,11 +109,12 @@ CORE_FN void conn_ingress_data(struct conn *conn, const struct env *env, const s
 
 /*
  * Whether a segment's ACK field can be the peer's (RFC 9293 3.10.7.4, RFC 5961 5.2): it acknowledges nothing that was not
- * sent, and nothing older than a window.
+ * sent, and nothing older than a window. A peer whose numbers were led astray a little (0.7.x believes what is damaged or
+ * forged) is let through all the same: dropping all that it sends would be no better.
  */
 CORE_FN bool conn_ack_is_possible(const struct conn *conn, const struct segment *seg)
 {
-	return seq_diff(seg->ack, conn->snd_nxt) <= 0 && seq_diff(conn->snd_una, seg->ack) <= CONN_WINDOW_FULL;
+	return seq_diff(seg->ack, conn->snd_nxt) <= CONN_NEAR && seq_diff(conn->snd_una, seg->ack) <= CONN_WINDOW_FULL;
 }
 
 /*
@@ -126,7 +127,7 @@ CORE_FN bool conn_follows(struct conn *conn, const struct segment *seg)
 {
 	__u32 ahead = seg->seq - conn->jump_nxt;
 
-	if (seq_diff(conn->snd_una, seg->ack) > CONN_NEAR)
+	if (seq_diff(conn->snd_una, seg->ack) > CONN_NEAR || seq_diff(seg->ack, conn->snd_nxt) > 0)
 		return false;
 	if (seq_diff(seg->seq, conn->rcv_nxt) <= CONN_NEAR)
 		return seq_diff(seg->seq, conn->rcv_nxt) >= -CONN_SEQ_TOLERANCE;
@@ -164,7 +165,7 @@ CORE_FN void conn_advance(struct conn *conn, const struct env *env, const struct
 	if (seq_diff(seg->ack, conn->snd_una) > 0)
 		conn->snd_una = seg->ack;
 	if (conn->rtt_wanted && seq_diff(seg->ack, conn->probe_nxt) >= 0)
-		conn_note_rtt(conn, env->now_ns - conn->probe_ns);
+		conn_note_rtt(conn, conn_age(env->now_ns, conn->probe_ns));
 	if (diff >= 0) {
 		conn_take_window(conn, seg);
 		conn->probe_unanswered = 0;
@@ -215,7 +216,7 @@ CORE_FN void conn_acknowledge(struct conn *conn, const struct env *env, struct e
 	conn->unacked += conn->unacked < 255;
 	if (conn->rcv_wnd < conn->rcv_refresh)
 		conn_open_window(conn);
-	else if (conn->unacked < 2 || !interval_ns || env->now_ns - conn->last_tx_ns < interval_ns)
+	else if (conn->unacked < 2 || !interval_ns || conn_age(env->now_ns, conn->last_tx_ns) < interval_ns)
 		return;
 	conn_reply_ack(conn, env, eff);
 }
@@ -380,6 +381,10 @@ CORE_FN void conn_recall_syn(struct conn *conn, const struct env *env, const str
 CORE_FN void conn_ingress(struct conn *conn, const struct env *env, const struct segment *seg, struct effect *eff)
 {
 	eff->epoch = conn->epoch;
+	if (seg->damaged) {
+		conn_drop(eff, REASON_DROP_RX_CHECKSUM);
+		return;
+	}
 	switch (conn->state) {
 	case CONN_ESTABLISHED:
 		conn_ingress_established(conn, env, seg, eff);

@@ -99,7 +99,7 @@ CORE_FN void conn_established(struct conn *conn, const struct env *env, const st
 	conn->challenge_ns = 0;
 	conn->unanswered_ns = 0;
 	conn->snd_una = conn->snd_nxt;
-	conn_note_rtt(conn, env->now_ns - conn->last_rx_ns); /* of our first SYN, or the peer's last */
+	conn_note_rtt(conn, conn_age(env->now_ns, conn->last_rx_ns)); /* of our first SYN, or the peer's last */
 	conn->last_rx_ns = env->now_ns;
 	conn->last_use_ns = env->now_ns;
 	conn->window_known = !(seg->flags & TCP_SYN);

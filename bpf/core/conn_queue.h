@@ -73,7 +73,7 @@ CORE_FN void conn_unhold(struct conn *conn, const struct env *env, __u32 count, 
 CORE_FN bool conn_may_overtake(const struct conn *conn, const struct env *env, __u32 need)
 {
 	return conn->chase_ns && conn->chase_rounds >= CONN_HELD_CHASE_ROUNDS &&
-	       env->now_ns - conn->chase_ns >= CONN_HELD_CHASE_NS &&
+	       conn_age(env->now_ns, conn->chase_ns) >= CONN_HELD_CHASE_NS &&
 	       seq_diff(conn->release_limit, conn->held_end) >= 0 &&
 	       conn->snd_wnd >= conn->held_space + CONN_HELD_MAX + need;
 }

@@ -39,7 +39,7 @@ enum conn_limits {
 #define CONN_HELD_CHASE_NS	  (200 * NSEC_PER_MSEC)	/* ... and for so long */
 #define CONN_CHECK_INTERVAL_NS	  (300 * NSEC_PER_MSEC)
 #define CONN_CHALLENGE_NS	  (100 * NSEC_PER_MSEC) /* between answers to doubtful segments */
-#define CONN_COOLDOWN_SYN_NS	  NSEC_PER_SEC /* while datagrams come, a SYN goes out so often at least */
+#define CONN_COOLDOWN_SYN_NS	  (800 * NSEC_PER_MSEC) /* while datagrams come, a SYN goes out so often at least */
 #define CONN_HALF_OPEN_NS	  (8 * NSEC_PER_SEC) /* a responder's patience */
 #define CONN_IDLE_LINGER_NS	  (30 * NSEC_PER_SEC)
 
@@ -117,6 +117,7 @@ struct segment {
 	__u16 payload_len; /* bytes behind the TCP header, padding included */
 	__u8 flags;
 	bool options_ok;
+	bool damaged; /* its checksum was looked at, and is wrong */
 	struct tcp_options options; /* of SYN and SYN-ACK */
 };
 
@@ -166,6 +167,12 @@ struct effect {
 CORE_FN __s32 seq_diff(__u32 a, __u32 b)
 {
 	return (__s32)(a - b);
+}
+
+/* Since `then`. The clock is read before the lock is taken, so another CPU may have noted a later time already. */
+CORE_FN __u64 conn_age(__u64 now_ns, __u64 then_ns)
+{
+	return now_ns > then_ns ? now_ns - then_ns : 0;
 }
 
 /* xorshift32 (Marsaglia 2003): spreads the announcements, nothing secret. */
@@ -274,7 +281,7 @@ CORE_FN void conn_open_window(struct conn *conn)
 /* An answer to a doubtful segment is due: at most one in CONN_CHALLENGE_NS. */
 CORE_FN bool conn_may_challenge(struct conn *conn, const struct env *env)
 {
-	if (conn->challenge_ns && env->now_ns - conn->challenge_ns < CONN_CHALLENGE_NS)
+	if (conn->challenge_ns && conn_age(env->now_ns, conn->challenge_ns) < CONN_CHALLENGE_NS)
 		return false;
 	conn->challenge_ns = env->now_ns;
 	return true;

@@ -14,6 +14,8 @@ CORE_FN bool conn_timer_is_due(const struct conn *conn, __u64 now_ns)
 
 CORE_FN void conn_tick_handshake(struct conn *conn, const struct env *env, struct effect *eff)
 {
+	__u64 due_ns;
+
 	if (!conn_timer_is_due(conn, env->now_ns))
 		return;
 	if (conn->state == CONN_SYN_RECEIVED && !conn->simultaneous) {
@@ -26,7 +28,8 @@ CORE_FN void conn_tick_handshake(struct conn *conn, const struct env *env, struc
 		return;
 	}
 	conn->retries++;
-	conn_send_syn(conn, env, eff, conn_syn_patience(conn));
+	due_ns = conn->timer_ns + conn_syn_patience(conn); /* lest the daemon's ticks add up */
+	conn_send_syn(conn, env, eff, due_ns > env->now_ns ? due_ns - env->now_ns : conn_syn_patience(conn));
 }
 
 CORE_FN void conn_reset(struct conn *conn, const struct env *env, struct effect *eff)
@@ -38,9 +41,9 @@ CORE_FN void conn_reset(struct conn *conn, const struct env *env, struct effect 
 CORE_FN void conn_tick_keepalive(struct conn *conn, const struct env *env, struct effect *eff)
 {
 	const struct conn_settings *set = &conn->settings;
-	__u64 silence_ns = env->now_ns - conn->last_rx_ns;
+	__u64 silence_ns = conn_age(env->now_ns, conn->last_rx_ns);
 
-	if (set->keepalive_stale_s && env->now_ns - conn->last_use_ns >= set->keepalive_stale_s * NSEC_PER_SEC) {
+	if (set->keepalive_stale_s && conn_age(env->now_ns, conn->last_use_ns) >= set->keepalive_stale_s * NSEC_PER_SEC) {
 		conn_reset(conn, env, eff);
 		return;
 	}
@@ -63,10 +66,10 @@ CORE_FN void conn_tick_held(struct conn *conn, const struct env *env, struct eff
 {
 	if (conn->snd_wnd < conn_peer_window_full(conn) / 2) {
 		conn->held_ns = env->now_ns;
-		if (env->now_ns - conn->probe_ns >= CONN_STARVED_PROBE_NS)
+		if (conn_age(env->now_ns, conn->probe_ns) >= CONN_STARVED_PROBE_NS)
 			conn_send_probe(conn, env, eff);
 	}
-	if (env->now_ns - conn->held_ns >= CONN_HELD_STUCK_NS) { /* whatever became of them, the next ones shall go */
+	if (conn_age(env->now_ns, conn->held_ns) >= CONN_HELD_STUCK_NS) { /* whatever became of them, the next ones shall go */
 		conn_flush(conn, eff);
 		return;
 	}
@@ -81,8 +84,8 @@ CORE_FN void conn_tick_held(struct conn *conn, const struct env *env, struct eff
 CORE_FN bool conn_is_unanswered(const struct conn *conn, __u64 now_ns)
 {
 	return conn->initiator && conn->settings.handshake_interval_s && conn->unanswered_ns &&
-	       conn->last_use_ns - conn->unanswered_ns >= CONN_SILENCE_USE_NS &&
-	       now_ns - conn->unanswered_ns >= conn_patience(conn, 4, CONN_SILENCE_NS);
+	       conn_age(conn->last_use_ns, conn->unanswered_ns) >= CONN_SILENCE_USE_NS &&
+	       conn_age(now_ns, conn->unanswered_ns) >= conn_patience(conn, 4, CONN_SILENCE_NS);
 }
 
 CORE_FN void conn_tick_established(struct conn *conn, const struct env *env, struct effect *eff)
@@ -115,7 +118,7 @@ CORE_FN bool conn_tick_is_due(const struct conn *conn, __u64 now_ns)
 
 	switch (conn->state) {
 	case CONN_IDLE:
-		return now_ns >= conn->cooldown_ns && now_ns - conn->last_use_ns >= CONN_IDLE_LINGER_NS;
+		return now_ns >= conn->cooldown_ns && conn_age(now_ns, conn->last_use_ns) >= CONN_IDLE_LINGER_NS;
 	case CONN_SYN_SENT:
 	case CONN_SYN_RECEIVED:
 		return conn_timer_is_due(conn, now_ns);
@@ -124,14 +127,20 @@ CORE_FN bool conn_tick_is_due(const struct conn *conn, __u64 now_ns)
 			return conn_timer_is_due(conn, now_ns);
 		if (conn->held || conn_is_unanswered(conn, now_ns))
 			return true;
-		if (set->keepalive_stale_s && now_ns - conn->last_use_ns >= set->keepalive_stale_s * NSEC_PER_SEC)
+		if (set->keepalive_stale_s && conn_age(now_ns, conn->last_use_ns) >= set->keepalive_stale_s * NSEC_PER_SEC)
 			return true;
-		return set->keepalive_time_s && now_ns - conn->last_rx_ns >= set->keepalive_time_s * NSEC_PER_SEC;
+		return set->keepalive_time_s && conn_age(now_ns, conn->last_rx_ns) >= set->keepalive_time_s * NSEC_PER_SEC;
 	case CONN_CLOSED: /* its deletion failed */
 		return true;
 	default:
 		return false;
 	}
+}
+
+/* Whether conn_tick() may be due within `ahead_ns`, so that it is worth looking more often. */
+CORE_FN bool conn_tick_is_near(const struct conn *conn, __u64 now_ns, __u64 ahead_ns)
+{
+	return conn->timer_ns && conn->timer_ns < now_ns + ahead_ns;
 }
 
 /* The daemon's clock. `remove`: the entry is dead, delete it. */
@@ -148,7 +157,7 @@ CORE_FN void conn_tick(struct conn *conn, const struct env *env, struct effect *
 		conn_tick_established(conn, env, eff);
 		break;
 	case CONN_IDLE:
-		if (env->now_ns < conn->cooldown_ns || env->now_ns - conn->last_use_ns < CONN_IDLE_LINGER_NS)
+		if (env->now_ns < conn->cooldown_ns || conn_age(env->now_ns, conn->last_use_ns) < CONN_IDLE_LINGER_NS)
 			break;
 		conn->state = CONN_CLOSED;
 		eff->remove = 1;

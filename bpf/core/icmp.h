@@ -14,6 +14,11 @@
  *
  * Anybody can forge such a message; who cannot see our segments does not know which number is in flight
  * (RFC 5927 section 4.1).
+ *
+ * The reverse is for what this host itself says about a datagram that was restored, since its program has ended, say:
+ * the quote becomes that of the segment which the peer sent. As the datagram does not tell its numbers, the segment gets such
+ * as the peer just had in flight, and the MTU is raised by 12 + P'. The quote does not reach the segment's end, so its
+ * TCP checksum says nothing to anybody.
  */
 #ifndef MIMIC_CORE_ICMP_H
 #define MIMIC_CORE_ICMP_H
@@ -41,9 +46,9 @@ enum icmp_numbers {
 
 enum icmp_limits {
 	ICMP_HEADER_LEN = 8,
-	ICMP_QUOTED_L4 = 8,			       /* what is needed of the quoted TCP header */
+	ICMP_QUOTED_L4 = 8,			       /* what is needed of the quoted UDP or TCP header */
 	ICMP_QUOTED_ACK = 12,			       /* and for the padding, if it is random */
-	ICMP_QUOTE_MAX = PARSE_L4_OFF_MAX + 1 + 16,    /* bytes of the quote that are looked at */
+	ICMP_QUOTE_MAX = PARSE_L4_OFF_MAX + 1 + TCP_HEADER_LEN, /* bytes of the quote that are looked at */
 	ICMP_MTU_MIN = 68,			       /* RFC 791: nobody has to send less */
 };
 
@@ -67,6 +72,7 @@ _Static_assert(sizeof(struct icmp_message) % 4 == 0, "icmp_message has no hidden
 struct icmp_quoted {
 	struct packet pkt;
 	__u32 seq, ack;
+	__u16 window; /* as on the wire; set by icmp_recall() only */
 	bool ack_known;
 	__u8 padding;	  /* that it had */
 	__u8 padding_max; /* that one of its connection can have */
@@ -94,12 +100,12 @@ CORE_FN bool icmp_is_error(const struct icmp_header *head, bool ipv6)
 }
 
 /*
- * Finds a segment in the first `len` bytes of a quote, at most ICMP_QUOTE_MAX. False: something else, a fragment, or not
- * enough of it.
+ * Finds a segment or datagram, as `proto` says, in the first `len` bytes of a quote, at most ICMP_QUOTE_MAX. False: something
+ * else, a fragment, or not enough of it.
  */
-CORE_FN bool icmp_parse(const __u8 *quote, __u32 len, bool ipv6, struct packet *pkt)
+CORE_FN bool icmp_parse(const __u8 *quote, __u32 len, bool ipv6, __u8 proto, struct packet *pkt)
 {
-	return parse_packet(quote, quote + len, false, pkt) == PARSE_OK && pkt->proto == PROTO_TCP &&
+	return parse_packet(quote, quote + len, false, pkt) == PARSE_OK && pkt->proto == proto &&
 	       !pkt->fragment && pkt->ipv6 == ipv6 && pkt->l4_off + (__u32)ICMP_QUOTED_L4 <= len;
 }
 
@@ -150,7 +156,16 @@ CORE_FN __u32 icmp_lower_mtu(__u32 mtu, __u32 growth)
 	return mtu < ICMP_MTU_MIN + growth ? ICMP_MTU_MIN : mtu - growth;
 }
 
-CORE_FN void icmp_turn_mtu(struct icmp_header *head, bool ipv6, __u32 growth)
+/* The reverse, where it can be told. */
+CORE_FN __u32 icmp_raise_mtu(__u32 mtu, __u32 growth, __u32 most)
+{
+	if (mtu < ICMP_MTU_MIN)
+		return mtu;
+	return mtu > most - growth ? most : mtu + growth;
+}
+
+/* grows: the quote becomes that of a segment. growth: the most that it is longer than its datagram. */
+CORE_FN void icmp_turn_mtu(struct icmp_header *head, bool ipv6, bool grows, __u32 growth)
 {
 	__u32 mtu = be16_to_host(head->mtu);
 
@@ -158,36 +173,34 @@ CORE_FN void icmp_turn_mtu(struct icmp_header *head, bool ipv6, __u32 growth)
 		return;
 	if (ipv6)
 		mtu |= (__u32)be16_to_host(head->mtu_high) << 16;
-	mtu = icmp_lower_mtu(mtu, growth);
+	mtu = grows ? icmp_raise_mtu(mtu, growth, ipv6 ? ~0U : 0xffff) : icmp_lower_mtu(mtu, growth);
 	head->mtu = host_to_be16(mtu);
 	if (ipv6)
 		head->mtu_high = host_to_be16(mtu >> 16);
 }
 
 /*
- * The quoted IP header: length and protocol. The change of the sum over it; for IPv4 that is none, since its own checksum
- * balances it.
+ * The quoted IP header gets another protocol, and a length to go with l4_len. The change of the sum over it; for IPv4 that is
+ * none, since its own checksum balances it.
  */
-CORE_FN __u32 icmp_turn_ip(__u8 *quote, const struct packet *pkt, __u16 shrink)
+CORE_FN __u32 icmp_turn_ip(__u8 *quote, const struct packet *pkt, __u8 proto, __u16 l4_len)
 {
-	__u8 *proto = quote + pkt->proto_off;
-
-	*proto = PROTO_UDP;
+	quote[pkt->proto_off] = proto;
 	if (pkt->ipv6) {
 		struct ipv6hdr *ip = (void *)quote;
 		__be16 before = ip->payload_len;
 
-		ip->payload_len = host_to_be16(be16_to_host(before) - shrink);
+		ip->payload_len = host_to_be16(be16_to_host(before) - pkt->l4_len + l4_len);
 		/* The byte stands first in its word, in the fixed header as in the others. */
-		return csum_sub(csum_add(ip->payload_len, host_to_be16(PROTO_UDP << 8)),
-				csum_add(before, host_to_be16(PROTO_TCP << 8)));
+		return csum_sub(csum_add(ip->payload_len, host_to_be16(proto << 8)),
+				csum_add(before, host_to_be16(pkt->proto << 8)));
 	} else {
 		struct iphdr *ip = (void *)quote;
 		__be16 before = ip->tot_len;
 
-		ip->tot_len = host_to_be16(be16_to_host(before) - shrink);
-		ip->check = csum_replace(ip->check, csum_add(before, host_to_be16(PROTO_TCP)),
-					 csum_add(ip->tot_len, host_to_be16(PROTO_UDP)));
+		ip->tot_len = host_to_be16(be16_to_host(before) - pkt->l4_len + l4_len);
+		ip->check = csum_replace(ip->check, csum_add(before, host_to_be16(pkt->proto)),
+					 csum_add(ip->tot_len, host_to_be16(proto)));
 		return 0;
 	}
 }
@@ -202,12 +215,64 @@ CORE_FN void icmp_turn(struct icmp_message *msg, const struct icmp_quoted *quote
 
 	if (quoted->pkt.l4_len < UDP_HEADER_LEN + shrink)
 		shrink = (__u16)(quoted->pkt.l4_len - UDP_HEADER_LEN);
-	icmp_turn_mtu(head, quoted->pkt.ipv6, TRANSFORM_GROWTH + (__u32)quoted->padding_max);
-	after = icmp_turn_ip(msg->quote, &quoted->pkt, shrink);
+	icmp_turn_mtu(head, quoted->pkt.ipv6, false, TRANSFORM_GROWTH + (__u32)quoted->padding_max);
+	after = icmp_turn_ip(msg->quote, &quoted->pkt, PROTO_UDP, (__u16)(quoted->pkt.l4_len - shrink));
 	l4->udp.len = host_to_be16(quoted->pkt.l4_len - shrink);
 	l4->udp.check = 0;
 	after = csum_add(after, csum_add(l4->seq, (__u32)head->mtu_high + head->mtu));
 	head->check = csum_replace(head->check, before, after);
+}
+
+/*
+ * Fills `quoted`, whose pkt is a datagram, with what the segment was like that brought it. False: this connection brought none.
+ * Whatever is numbered close to what the connection expects next, the peer may have had in flight: conn_in_flight().
+ */
+CORE_FN bool icmp_recall(const struct conn *conn, struct icmp_quoted *quoted)
+{
+	__u32 window = conn->snd_wnd >> (conn->peer_wscale & 15), space;
+
+	_Static_assert(PARSE_L4_OFF_MAX + 0xffff < CONN_NEAR / 2, "no datagram is as long as that");
+	quoted->padding_max = transform_padding_max(conn->settings.padding);
+	space = quoted->pkt.l4_len - (__u32)UDP_HEADER_LEN + quoted->padding_max;
+	quoted->seq = conn->rcv_nxt - (space ? space : 1);
+	quoted->ack = conn->snd_una;
+	quoted->ack_known = true;
+	quoted->window = (__u16)(window < CONN_WINDOW_UNSCALED ? window : CONN_WINDOW_UNSCALED);
+	quoted->padding = transform_padding(conn->settings.padding, quoted->seq, quoted->ack);
+	return conn->state == CONN_ESTABLISHED;
+}
+
+/*
+ * The quote, of which `len` bytes are in the buffer, becomes that of the segment: as much of a TCP header as fits in whole
+ * words. partial: the message's checksum is still to be made, of whatever it says then.
+ */
+CORE_FN void icmp_turn_back(struct icmp_message *msg, __u32 len, const struct icmp_quoted *quoted, bool partial)
+{
+	__be32 *word = (void *)(msg->quote + quoted->pkt.l4_off);
+	struct icmp_header *head = &msg->head;
+	__u32 before = (__u32)head->mtu_high + head->mtu, after;
+	union {
+		struct tcp_header tcp;
+		__be32 word[TCP_HEADER_LEN / 4];
+	} fresh;
+
+	tcp_header_make(&fresh.tcp, quoted->pkt.src_port, quoted->pkt.dst_port, quoted->seq, quoted->ack, TCP_ACK,
+			quoted->window);
+	fresh.tcp.check = ((const struct icmp_quoted_l4 *)word)->udp.check; /* nobody can tell it from another */
+	icmp_turn_mtu(head, quoted->pkt.ipv6, true, TRANSFORM_GROWTH + (__u32)quoted->padding_max);
+	after = icmp_turn_ip(msg->quote, &quoted->pkt, PROTO_TCP,
+			     (__u16)(quoted->pkt.l4_len + TRANSFORM_GROWTH + quoted->padding));
+	after = csum_add(after, (__u32)head->mtu_high + head->mtu);
+	CORE_UNROLL
+	for (__u32 i = 1; i < TCP_HEADER_LEN / 4; i++) {
+		if (i >= ICMP_QUOTED_L4 / 4 && quoted->pkt.l4_off + 4 * (i + 1) > len)
+			break;
+		before = csum_add(before, word[i]);
+		after = csum_add(after, fresh.word[i]);
+		word[i] = fresh.word[i];
+	}
+	if (!partial)
+		head->check = csum_replace(head->check, before, after);
 }
 
 #endif

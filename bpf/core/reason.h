@@ -33,7 +33,7 @@
 	X(DROP_RX_STATE, "drop_rx_state", "segment that does not fit the connection's state")      \
 	X(DROP_RX_WINDOW, "drop_rx_window", "segment with a number outside the window")            \
 	X(DROP_RX_OPTIONS, "drop_rx_options", "malformed TCP options")                             \
-	X(DROP_RX_CHECKSUM, "drop_rx_checksum", "control segment with a wrong checksum")           \
+	X(DROP_RX_CHECKSUM, "drop_rx_checksum", "segment with a wrong checksum")           \
 	X(DROP_RX_PADDING, "drop_rx_padding", "shorter than the padding agreed upon")              \
 	X(DROP_RX_RESTORE, "drop_rx_restore", "the driver refused to change the packet")           \
 	X(DROP_RX_MERGED, "drop_rx_merged", "merged by GRO before generic XDP, cannot be restored") \
@@ -50,7 +50,9 @@
 	X(TX_COOKIE, "tx_cookie", "SYNs answered by a cookie: too many half-open connections")     \
 	X(RX_COOKIE, "rx_cookie", "connections made of a cookie")                                  \
 	X(DROP_HALF_OPEN, "drop_half_open", "SYN dropped: too many half-open connections")         \
-	X(DROP_RESET_LIMIT, "drop_reset_limit", "RSTs not sent: too many, or to one source too often")
+	X(DROP_RESET_LIMIT, "drop_reset_limit", "RSTs not sent: too many, or to one source too often") \
+	X(TX_ICMP, "tx_icmp", "ICMP errors about restored datagrams sent as about segments")       \
+	X(DROP_TX_ICMP, "drop_tx_icmp", "dropped: ICMP error about a datagram of no connection")
 
 enum reason {
 #define REASON_ENUM(id, name, text) REASON_##id,

@@ -69,6 +69,12 @@ CORE_FN void tcpopt_make_syn(__u8 *bytes, __u16 mss, __u8 wscale)
 	bytes[11] = wscale;
 }
 
+/* The window of our SYNs and SYN-ACKs, not scaled: whole segments, as Linux does it (tcp_select_initial_window()). */
+CORE_FN __u16 tcpopt_syn_window(__u16 mss)
+{
+	return mss ? (__u16)(0xffff - 0xffff % mss) : 0xffff;
+}
+
 /* One byte, at the offset `at` of `len`. False: a malformed list. */
 CORE_FN bool tcpopt_step(struct tcp_options *options, __u32 at, __u32 byte, __u32 len)
 {

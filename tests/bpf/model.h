@@ -228,6 +228,9 @@ static inline void model_ingress(struct model *model, const struct rig *rig, con
 		model_drop(model, MODEL_XDP_DROP, REASON_DROP_RX_CHECKSUM);
 		return;
 	}
+	seg.damaged = !control && seg.seq != model->conn.rcv_nxt &&
+		      !transform_is_partial(&key->remote, &key->local, PROTO_TCP, model->pkt.l4_len, tcp.check) &&
+		      !naive_l4_ok(model->bytes + model->pkt.l3_off, IPPROTO_TCP, l4, model->pkt.l4_len);
 	conn_ingress(&model->conn, &env, &seg, &model->eff);
 	model->reason = (enum reason)model->eff.reason;
 	if (model->eff.verdict == VERDICT_PASS)

@@ -430,7 +430,7 @@ START_TEST(test_open_checksum_is_marked)
 	expect_eq(get(rig, &key).rx_partial, 0);
 	expect_eq(rig->datapath.shared->partial_seen, 0);
 	receive(rig, &spec, TCP_ACK, ISN + 50, 5000, 50, FRAME_CHECK_PARTIAL, MODEL_XDP_PASS);
-	expect_eq(get(rig, &key).rx_partial, 1);
+	expect(get(rig, &key).rx_partial > 64);
 	expect_eq(rig->datapath.shared->partial_seen, 1);
 }
 END_TEST

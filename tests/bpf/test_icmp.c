@@ -23,23 +23,9 @@ struct outer {
 
 static void make_spec(struct icmp_spec *spec, bool ipv6, unsigned int layout, size_t len)
 {
-	static const struct frame_ext ext[3] = { { .type = IPPROTO_HOPOPTS, .len = 0 },
-						 { .type = IPPROTO_ROUTING, .len = 2 },
-						 { .type = IPPROTO_DSTOPTS, .len = 10 } };
-
-	memset(spec, 0, sizeof(*spec));
-	frame_spec_init(&spec->quoted, ipv6, payload, len);
+	icmp_spec_init(spec, ipv6, layout, payload, len);
 	spec->quoted.proto = IPPROTO_TCP;
 	spec->quoted.tcp = (struct frame_tcp){ .seq = SEQ, .ack = ACK, .window = 0x3000, .flags = TCP_ACK };
-	spec->quoted.ext_count = ipv6 ? (__u8)(layout % 4) : 0;
-	memcpy(spec->quoted.ext, ext, sizeof(ext));
-	spec->quoted.ip_options = ipv6 ? 0 : (__u8)(layout % 11);
-	spec->quoted.frag_off = ipv6 ? 0 : IP4_DF;
-	spec->type = ipv6 ? ICMP6_TOO_BIG : ICMP4_UNREACHABLE;
-	spec->code = ipv6 ? 0 : ICMP4_CODE_TOO_BIG;
-	spec->rest = 1400;
-	spec->quote_len = 1200;
-	spec->router[15] = spec->router[0] = 0xfe;
 }
 
 /* From the router to who sent what is quoted. */

@@ -5,6 +5,7 @@
 # It adds to tests/vm/lib.sh, whose functions and cache it uses.
 #
 #   kmod_build KERNEL DIR [ARG...]   build the module in DIR (a copy of kmod/) by `make ARG...`
+#   kmod_kfunc KERNEL                build it, and run Mimic with it and without in that kernel
 #   kmod_load KERNEL DIR             load what lies in DIR in that kernel, and call it
 #   kmod_dkms KERNEL                 build and install it by DKMS in a Debian of that kernel's suite; load the result
 #
@@ -146,14 +147,17 @@ kmod_copy()
 		cp -p "$kmod_srcdir"/kmod/{Kbuild,Makefile,*.[ch]} "$1/kmod"
 }
 
-# kmod_build KERNEL DIR [ARG...]: DIR (below the test's temporary directory) gets kmod/mimic.ko and dkms.conf.
+# kmod_build KERNEL DIR [ARG...]: DIR (below the test's temporary directory) gets kmod/mimic.ko and dkms.conf. kmod_source is a
+# file that takes the place of kmod/mimic.c.
+kmod_source=
+
 kmod_build()
 {
 	local name=$1 dir=$2 kdir image compiler cross='' root
 	local -a args
 	shift 2
 	vm_kernel "$name" && kdir=$(kmod_headers "$name") && image=$(vm_kernel_image "$(vm_kernel_dir "$name")") &&
-		kmod_copy "$dir" || return 1
+		kmod_copy "$dir" && { [ -z "$kmod_source" ] || cp "$kmod_source" "$dir/kmod/mimic.c"; } || return 1
 	args=(make --no-print-directory -C "$dir/kmod" KDIR="$kdir" BTF_BASE="$image" "$@")
 	if [ "$vm_arch" != "$kmod_native" ]; then
 		cross=$vm_triplet-
@@ -242,6 +246,24 @@ kmod_load()
 	vm_env=("VERSION=$(kmod_version)")
 	VM_TIMEOUT=${VM_TIMEOUT:-240} vm_run "$name" "$kmod_here/guest-load.sh" \
 		"$module" "$dir/calls" "$dir/calls.bpf.o" "$dir/broken"
+}
+
+# kmod_kfunc KERNEL: builds the module and others of its name, and runs tests/vm/guest-kfunc.sh with them.
+kmod_kfunc()
+{
+	local name=$1 dir=$kmod_tmp/kfunc objcopy=objcopy cc
+	vm_kernel "$name" && cc=$(vm_cc) || return 1
+	vm_is_native || objcopy=$vm_triplet-objcopy
+	mkdir -p "$dir" && kmod_build "$name" "$dir/product" >"$dir/log" 2>&1 &&
+		kmod_build "$name" "$dir/old" MIMIC_VERSION=0.7.1 >>"$dir/log" 2>&1 ||
+		{ cat "$dir/log"; vm_log "the module for $name did not build"; return 1; }
+	# Where mimic-btf has to make the BTF it refuses this one.
+	kmod_source=$kmod_here/stub.c kmod_build "$name" "$dir/stub" >>"$dir/log" 2>&1
+	cp "$dir/product/kmod/mimic.ko" "$dir" && cp "$dir/old/kmod/mimic.ko" "$dir/old.ko" &&
+		cp "$dir/stub/kmod/mimic.ko" "$dir/stub.ko" &&
+		"$objcopy" --remove-section .BTF "$dir/stub.ko" "$dir/no-btf.ko" &&
+		"$cc" -std=gnu11 -O2 -Wall -static -o "$dir/offload" "$kmod_here/offload.c" || return 1
+	VM_TIMEOUT=${VM_TIMEOUT:-900} vm_test "$name" kfunc "$dir"/{offload,mimic.ko,old.ko,stub.ko,no-btf.ko}
 }
 
 # ---- DKMS ----------------------------------------------------------------------------------------------------------

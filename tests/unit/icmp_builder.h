@@ -27,6 +27,30 @@ struct icmp_built {
 	_Alignas(4) uint8_t bytes[ICMP_BUILD_MAX];
 };
 
+/*
+ * A router says that a datagram of `len` bytes does not fit 1400 bytes, and quotes most of it. layout: varies IPv4 options and
+ * extension headers.
+ */
+static inline void icmp_spec_init(struct icmp_spec *spec, bool ipv6, unsigned int layout, const uint8_t *payload,
+				  size_t len)
+{
+	static const struct frame_ext ext[3] = { { .type = IPPROTO_HOPOPTS, .len = 0 },
+						 { .type = IPPROTO_ROUTING, .len = 2 },
+						 { .type = IPPROTO_DSTOPTS, .len = 10 } };
+
+	memset(spec, 0, sizeof(*spec));
+	frame_spec_init(&spec->quoted, ipv6, payload, len);
+	spec->quoted.ext_count = ipv6 ? (uint8_t)(layout % 4) : 0;
+	memcpy(spec->quoted.ext, ext, sizeof(ext));
+	spec->quoted.ip_options = ipv6 ? 0 : (uint8_t)(layout % 11);
+	spec->quoted.frag_off = ipv6 ? 0 : 0x4000; /* DF */
+	spec->type = ipv6 ? 2 : 3;
+	spec->code = ipv6 ? 0 : 4;
+	spec->rest = 1400;
+	spec->quote_len = 1200;
+	spec->router[15] = spec->router[0] = 0xfe;
+}
+
 static inline uint16_t icmp_built_check(const struct icmp_built *msg, const struct icmp_spec *spec)
 {
 	uint64_t sum = naive_sum(msg->bytes, msg->len);
@@ -63,6 +87,18 @@ static inline void icmp_build(struct icmp_built *msg, const struct icmp_spec *sp
 	icmp_build_check(msg, spec);
 }
 
+/* The quoted packet gets another protocol, and the checksum of its header. */
+static inline void icmp_build_proto(struct icmp_built *msg, const struct icmp_spec *spec, uint8_t proto)
+{
+	uint8_t *ip = msg->bytes + 8;
+
+	msg->bytes[msg->proto_off] = proto;
+	if (spec->quoted.ipv6)
+		return;
+	naive_put16(ip + 10, 0);
+	naive_put16(ip + 10, (uint16_t)~naive_fold(naive_sum(ip, msg->l4_off - 8)));
+}
+
 /* The quoted segment had so much padding. mtu: what the message must say, or what it said. */
 static inline void icmp_build_turned(struct icmp_built *msg, const struct icmp_spec *spec, uint8_t padding,
 				     uint32_t mtu)
@@ -74,13 +110,36 @@ static inline void icmp_build_turned(struct icmp_built *msg, const struct icmp_s
 	icmp_build(msg, spec);
 	naive_put32(msg->bytes + 4, mtu);
 	naive_put16(length, (uint16_t)(naive_get16(length) - (l4_len - udp_len)));
-	msg->bytes[msg->proto_off] = IPPROTO_UDP;
-	if (!spec->quoted.ipv6) {
-		naive_put16(ip + 10, 0);
-		naive_put16(ip + 10, (uint16_t)~naive_fold(naive_sum(ip, msg->l4_off - 8)));
-	}
+	icmp_build_proto(msg, spec, IPPROTO_UDP);
 	naive_put16(msg->bytes + msg->l4_off + 4, (uint16_t)udp_len);
 	naive_put16(msg->bytes + msg->l4_off + 6, 0);
+	icmp_build_check(msg, spec);
+}
+
+/*
+ * The quoted datagram came in a segment with so much padding. tcp: its numbers. What is quoted of a TCP header are whole words;
+ * in place of the segment's checksum, that of the datagram stays.
+ */
+static inline void icmp_build_turned_back(struct icmp_built *msg, const struct icmp_spec *spec, const struct frame_tcp *tcp,
+					  uint8_t padding, uint32_t mtu)
+{
+	uint8_t *ip = msg->bytes + 8, *length = ip + (spec->quoted.ipv6 ? 4 : 2), *l4, header[20] = { 0 };
+	size_t there;
+
+	icmp_build(msg, spec);
+	l4 = msg->bytes + msg->l4_off;
+	naive_put32(msg->bytes + 4, mtu);
+	naive_put16(length, (uint16_t)(naive_get16(length) + 12 + padding));
+	icmp_build_proto(msg, spec, IPPROTO_TCP);
+	memcpy(header, l4, 4);
+	naive_put32(header + 4, tcp->seq);
+	naive_put32(header + 8, tcp->ack);
+	header[12] = 5 << 4;
+	header[13] = tcp->flags;
+	naive_put16(header + 14, tcp->window);
+	memcpy(header + 16, l4 + 6, 2);
+	there = (msg->len - msg->l4_off) / 4 * 4;
+	memcpy(l4, header, there < sizeof(header) ? there : sizeof(header));
 	icmp_build_check(msg, spec);
 }
 

@@ -72,6 +72,7 @@ START_TEST(test_run_plain)
 	ck_assert_int_eq(run_args.config.log_level, LOG_LEVEL_INFO);
 	ck_assert_int_eq(run_args.config.link_type, LINK_TYPE_AUTO);
 	ck_assert_int_eq(run_args.config.xdp_mode, XDP_MODE_AUTO);
+	ck_assert_int_eq(run_args.config.datapath, LEVEL_AUTO);
 	ck_assert(!run_args.config.use_libxdp);
 	ck_assert_uint_eq(run_args.config.settings.given, 0);
 	ck_assert_uint_eq(run_args.config.filter_count, 0);
@@ -122,6 +123,11 @@ START_TEST(test_run_long)
 			 "--verbose --check"),
 		0);
 	check_everything();
+	ck_assert_int_eq(dispatch("mimic run --datapath=kfunc eth0"), 0);
+	ck_assert_int_eq(run_args.config.datapath, LEVEL_KFUNC);
+	ck_assert_int_eq(dispatch("mimic run --datapath bpf eth0 --datapath auto"), 0);
+	ck_assert_int_eq(run_args.config.datapath, LEVEL_AUTO);
+	ck_assert_int_eq(dispatch("mimic run --datapath=module eth0"), -EINVAL);
 	ck_assert_int_eq(dispatch("mimic run --xdp-mode skb --handshake 5 eth0 --padding 3"), 0);
 	ck_assert_int_eq(run_args.config.xdp_mode, XDP_MODE_SKB);
 	ck_assert_uint_eq(run_args.config.settings.value.padding, 3);

@@ -63,6 +63,7 @@ START_TEST(test_all_keys)
 				       "link_type=none\n"
 				       "xdp_mode\t=\tskb  \r\n"
 				       "use_libxdp = true\n"
+				       "datapath = bpf\n"
 				       "handshake = 5:\n"
 				       "keepalive=60:::\n"
 				       "padding = random\n"
@@ -75,6 +76,7 @@ START_TEST(test_all_keys)
 	ck_assert_int_eq(config.link_type, LINK_TYPE_NONE);
 	ck_assert_int_eq(config.xdp_mode, XDP_MODE_SKB);
 	ck_assert(config.use_libxdp);
+	ck_assert_int_eq(config.datapath, LEVEL_BPF);
 	ck_assert_uint_eq(config.settings.given, SETTINGS_HANDSHAKE_INTERVAL |
 							 SETTINGS_KEEPALIVE_TIME |
 							 SETTINGS_PADDING | SETTINGS_MAX_WINDOW);
@@ -108,7 +110,7 @@ END_TEST
 
 START_TEST(test_all_errors)
 {
-	static const int lines[] = { 1, 3, 4, 5, 6, 7, 9 };
+	static const int lines[] = { 1, 3, 4, 5, 6, 7, 9, 10 };
 	struct config config = CONFIG_INIT;
 	char expected[128], *at = messages;
 	size_t i;
@@ -121,7 +123,8 @@ START_TEST(test_all_errors)
 				       "link_type=\n"
 				       "= 3\n"
 				       "handshake = 7:\n"
-				       "use_libxdp = maybe\n"),
+				       "use_libxdp = maybe\n"
+				       "datapath = module\n"),
 			 -EINVAL);
 	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		snprintf(expected, sizeof(expected), "!%s:%d: ", path, lines[i]);

@@ -17,23 +17,9 @@ static struct icmp_built built, turned;
 
 static void make_spec(struct icmp_spec *spec, bool ipv6, unsigned int layout, size_t len)
 {
-	static const struct frame_ext ext[3] = { { .type = IPPROTO_HOPOPTS, .len = 0 },
-						 { .type = IPPROTO_ROUTING, .len = 2 },
-						 { .type = IPPROTO_DSTOPTS, .len = 10 } };
-
-	memset(spec, 0, sizeof(*spec));
-	frame_spec_init(&spec->quoted, ipv6, payload, len);
+	icmp_spec_init(spec, ipv6, layout, payload, len);
 	spec->quoted.proto = IPPROTO_TCP;
 	spec->quoted.tcp = (struct frame_tcp){ .seq = SEQ, .ack = ACK, .window = 0x3000, .flags = TCP_ACK };
-	spec->quoted.ext_count = ipv6 ? (__u8)(layout % 4) : 0;
-	memcpy(spec->quoted.ext, ext, sizeof(ext));
-	spec->quoted.ip_options = ipv6 ? 0 : (__u8)(layout % 11);
-	spec->quoted.frag_off = ipv6 ? 0 : IP4_DF;
-	spec->type = ipv6 ? ICMP6_TOO_BIG : ICMP4_UNREACHABLE;
-	spec->code = ipv6 ? 0 : ICMP4_CODE_TOO_BIG;
-	spec->rest = 1400;
-	spec->quote_len = 1200;
-	spec->router[15] = spec->router[0] = 0xfe;
 }
 
 /* What the shell does, in memory. False: none of ours. */
@@ -47,7 +33,7 @@ static bool turn(struct icmp_built *msg, bool ipv6, __u8 padding, __u32 rcv_nxt,
 	memcpy(&beginning, msg->bytes, used);
 	memset(quoted, 0, sizeof(*quoted));
 	len = len < ICMP_QUOTE_MAX ? len : ICMP_QUOTE_MAX;
-	if (!icmp_is_error(&beginning.head, ipv6) || !icmp_parse(beginning.quote, (__u32)len, ipv6, &quoted->pkt))
+	if (!icmp_is_error(&beginning.head, ipv6) || !icmp_parse(beginning.quote, (__u32)len, ipv6, PROTO_TCP, &quoted->pkt))
 		return false;
 	icmp_read(beginning.quote, (__u32)len, quoted);
 	if (!icmp_accept(&conn, quoted))
@@ -248,7 +234,7 @@ START_TEST(test_not_ours)
 		spec.quoted.proto = IPPROTO_UDP;
 		icmp_build(&built, &spec);
 		memset(&quoted, 0, sizeof(quoted));
-		expect(!icmp_parse(built.bytes + 8, (__u32)built.len - 8, ipv6, &quoted.pkt));
+		expect(!icmp_parse(built.bytes + 8, (__u32)built.len - 8, ipv6, PROTO_TCP, &quoted.pkt));
 	}
 }
 END_TEST

@@ -6,6 +6,7 @@
 # `udpflow send --reply`; in mid: `wirecheck` on toleft.
 #
 # Environment: PROBE_SIZES, more or fewer payload sizes.
+# shellcheck source-path=SCRIPTDIR source=guest-lib.sh
 . ./guest-lib.sh
 
 # exchange LEFT RIGHT SIZES: datagrams of all SIZES from right to left and back, payloads verified.

@@ -11,6 +11,7 @@
 # In each round connections of both IP versions are made and used over the bad link: each datagram is sent once, and what
 # netem lets pass is handed up, no more, no less, and undamaged. Then the link is good again, and nothing is missing
 # on the same connections. Only the wide bounds of what netem may lose depend on its dice.
+# shellcheck source-path=SCRIPTDIR source=guest-lib.sh
 . ./guest-lib.sh
 
 flows=8		# connections of each IP version, in each round

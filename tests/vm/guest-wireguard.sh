@@ -11,6 +11,7 @@
 # WireGuard adds 32 bytes, TCP 20, IP 20 or 40: of 1500 bytes 1428 are left over IPv4, and 1408 over IPv6.
 #
 # Environment: STREAM_BYTES, what each TCP stream inside the tunnels carries.
+# shellcheck source-path=SCRIPTDIR source=guest-lib.sh
 . ./guest-lib.sh
 
 bytes=${STREAM_BYTES:-10000000}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kfunc.h"
+
+#include <bpf/btf.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "util.h"
+
+#define KFUNC_SYSFS	 "/sys/module/mimic"
+#define KFUNC_BTF	 "/sys/kernel/btf/mimic"
+#define KFUNC_KERNEL_BTF "/sys/kernel/btf/vmlinux"
+#define KFUNC_LOCKDOWN	 "/sys/kernel/security/lockdown"
+
+/* What kmod/mimic_kfunc.h declares and bpf/ calls. */
+static const char *const kfunc_functions[] = { "mimic_csum_partial", "mimic_csum_move" };
+
+static void __attribute__((format(printf, 3, 4)))
+kfunc_say(struct kfunc_probe *probe, enum kfunc_state state, const char *format, ...)
+{
+	va_list args;
+
+	probe->state = state;
+	va_start(args, format);
+	vsnprintf(probe->why, sizeof(probe->why), format, args);
+	va_end(args);
+}
+
+/* The first line of a small file, without its end; empty if there is none. */
+static void kfunc_read(const char *path, char *line, size_t size)
+{
+	FILE *file = fopen(path, "re");
+
+	line[0] = '\0';
+	if (!file)
+		return;
+	if (!fgets(line, (int)size, file))
+		line[0] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	fclose(file);
+}
+
+/* Whether modprobe would find a module for the running kernel. */
+static bool kfunc_is_installed(void)
+{
+	_cleanup_free_ char *line = NULL;
+	struct utsname kernel;
+	bool found = false;
+	char path[256];
+	size_t size = 0;
+	FILE *file;
+
+	if (uname(&kernel))
+		return false;
+	snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", kernel.release);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	while (!found && getline(&line, &size, file) >= 0) {
+		line[strcspn(line, ":")] = '\0';
+		found = strstr(line, "/mimic.ko");
+	}
+	fclose(file);
+	return found;
+}
+
+static void kfunc_explain_absence(struct kfunc_probe *probe)
+{
+	char lockdown[64];
+
+	if (!kfunc_is_installed()) {
+		kfunc_say(probe, KFUNC_ABSENT, "the kernel module mimic is not installed, and not needed");
+		return;
+	}
+	kfunc_read(KFUNC_LOCKDOWN, lockdown, sizeof(lockdown));
+	if (lockdown[0] && !strstr(lockdown, "[none]"))
+		kfunc_say(probe, KFUNC_UNUSABLE,
+			  "the kernel module mimic is installed, but not loaded, and this kernel is locked down (Secure Boot) and takes "
+			  "signed modules only: enrol the key that DKMS signs with (`mokutil --import /var/lib/dkms/mok.pub`, then "
+			  "restart the machine)");
+	else
+		kfunc_say(probe, KFUNC_UNUSABLE,
+			  "the kernel module mimic is installed, but not loaded: try `modprobe mimic`, and see the kernel's "
+			  "log (dmesg) if that fails");
+}
+
+static void kfunc_find_functions(struct kfunc_probe *probe)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	struct btf *module = kernel ? btf__load_module_btf("mimic", kernel) : NULL;
+	const char *missing = NULL;
+
+	for (size_t i = 0; module && !missing && i < ARRAY_SIZE(kfunc_functions); i++) {
+		if (btf__find_by_name_kind(module, kfunc_functions[i], BTF_KIND_FUNC) <= 0)
+			missing = kfunc_functions[i];
+	}
+	if (!module)
+		kfunc_say(probe, KFUNC_UNUSABLE,
+			  "the BTF of the kernel module mimic cannot be read (" KFUNC_BTF "): Mimic has to run as root");
+	else if (missing)
+		kfunc_say(probe, KFUNC_UNUSABLE,
+			  "the loaded kernel module mimic has no function %s: it is not the one of this Mimic; install that of "
+			  "version " PACKAGE_VERSION ", then, while no Mimic runs, `rmmod mimic` and `modprobe mimic`",
+			  missing);
+	else
+		probe->state = KFUNC_READY;
+	btf__free(module);
+	btf__free(kernel);
+}
+
+void kfunc_probe(struct kfunc_probe *probe)
+{
+	char version[64];
+
+	probe->why[0] = '\0';
+	if (access(KFUNC_SYSFS, F_OK)) {
+		kfunc_explain_absence(probe);
+		return;
+	}
+	kfunc_read(KFUNC_SYSFS "/version", version, sizeof(version));
+	if (strcmp(version, PACKAGE_VERSION))
+		kfunc_say(probe, KFUNC_UNUSABLE,
+			  "the loaded kernel module mimic is of version %s, and this is Mimic " PACKAGE_VERSION ": install the module "
+			  "of the same version, then, while no Mimic runs, `rmmod mimic` and `modprobe mimic`",
+			  version[0] ? version : "unknown");
+	else if (access(KFUNC_KERNEL_BTF, F_OK))
+		kfunc_say(probe, KFUNC_UNUSABLE,
+			  "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF), without which no BPF program can call a module");
+	else if (access(KFUNC_BTF, F_OK))
+		kfunc_say(probe, KFUNC_UNUSABLE,
+			  "the kernel has no BTF of the loaded kernel module mimic (" KFUNC_BTF " is missing): build the module anew "
+			  "for this very kernel, by DKMS or `make kmod`, then `rmmod mimic` and `modprobe mimic`");
+	else
+		kfunc_find_functions(probe);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Whether the kernel module can be called (level kfunc): it is loaded, of this version, and the kernel has taken from it the BTF
+ * of each function that the BPF programs call. Nothing is loaded here; the module is never required.
+ */
+#ifndef MIMIC_KFUNC_PROBE_H
+#define MIMIC_KFUNC_PROBE_H
+
+enum kfunc_state {
+	KFUNC_READY,
+	KFUNC_ABSENT,	/* there is no module, which is nothing to warn of */
+	KFUNC_UNUSABLE, /* there is one, and something is wrong with it */
+};
+
+struct kfunc_probe {
+	enum kfunc_state state;
+	char why[384]; /* it is not KFUNC_READY, and what to do about it; no full stop */
+};
+
+/* Fills *@probe, which needs no initial value. */
+void kfunc_probe(struct kfunc_probe *probe);
+
+#endif
