@@ -29,7 +29,7 @@ static __always_inline int egress_later_fragment(const struct work *w)
 	const __u64 *seen_ns = bpf_map_lookup_elem(&fragments, &key);
 
 	/* IP identifications come again: an old entry is about another datagram. */
-	if (!seen_ns || bpf_ktime_get_coarse_ns() - *seen_ns > EGRESS_FRAGMENT_NS)
+	if (!seen_ns || conn_age(bpf_ktime_get_coarse_ns(), *seen_ns) > EGRESS_FRAGMENT_NS)
 		return TC_ACT_UNSPEC;
 	count(REASON_DROP_FRAGMENT);
 	return TC_ACT_SHOT;

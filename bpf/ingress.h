@@ -280,16 +280,16 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 	return XDP_PASS;
 }
 
-/* One RST in a tenth of a second for each source, and in a millisecond for all of them. */
+/* One RST in a tenth of a second for each source, and in a millisecond (a tick of the coarse clock) for all of them. */
 static __always_inline bool ingress_may_reset(const struct work *w)
 {
 	static volatile __u64 last_ns;
 	__u64 now_ns = w->env.now_ns, *source_ns;
 
-	if (now_ns - last_ns < NSEC_PER_MSEC)
+	if (conn_age(now_ns, last_ns) < NSEC_PER_MSEC)
 		return false;
 	source_ns = bpf_map_lookup_elem(&resets, &w->key.remote);
-	if (source_ns && now_ns - *source_ns < CONN_CHALLENGE_NS)
+	if (source_ns && conn_age(now_ns, *source_ns) < CONN_CHALLENGE_NS)
 		return false;
 	bpf_map_update_elem(&resets, &w->key.remote, &now_ns, BPF_ANY);
 	last_ns = now_ns;
@@ -338,10 +338,6 @@ static __always_inline struct mimic_conn *ingress_recall(struct work *w, const s
 static __always_inline struct mimic_conn *ingress_unknown(struct xdp_md *ctx, struct work *w,
 							  const struct conn_settings *settings, int *verdict)
 {
-	ingress_l2(ctx, w);
-	stage_end();
-	if (syncookie_is_acknowledged(w))
-		return ingress_recall(w, settings);
 	__builtin_memset(&w->eff, 0, sizeof(w->eff));
 	if (conn_unknown(settings, &w->seg, &w->eff)) {
 		if (!syncookie_flood())
@@ -381,8 +377,15 @@ static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, s
 	}
 	flow_env(&w->env);
 	stage_end();
-	if (!value)
-		value = ingress_unknown(ctx, w, settings, &verdict);
+	/* (An idle entry may have come from a datagram that a passive side wanted to send.) */
+	if (!value || *(const volatile __u8 *)&value->c.state == CONN_IDLE) {
+		ingress_l2(ctx, w);
+		stage_end();
+		if (syncookie_is_acknowledged(w))
+			value = ingress_recall(w, value ? &value->c.settings : settings);
+		else if (!value)
+			value = ingress_unknown(ctx, w, settings, &verdict);
+	}
 	stage_end();
 	return value ? ingress_flow(ctx, w, value) : verdict;
 }

@@ -85,25 +85,27 @@ static __always_inline int repair_partial(struct __sk_buff *skb, struct work *w,
 
 static __always_inline int repair(struct __sk_buff *skb)
 {
-	bool hidden, partial = *(const volatile __u32 *)&shared.partial_seen;
-	bool cookies = *(const volatile __u64 *)&shared.cookie_ns;
 	struct packet pkt = {};
 	struct work *w;
 
-	if (!partial && !cookies) /* nearly always */
-		return TC_ACT_UNSPEC;
-	hidden = repair_hides_ethernet(skb);
-	if (flow_parse(skb, config.ethernet && !hidden, &pkt) != PARSE_OK || pkt.fragment)
-		return TC_ACT_UNSPEC;
-	if (!(pkt.proto == PROTO_UDP && partial && ports_are_wanted(pkt.dst_port, pkt.src_port)) &&
-	    !(pkt.proto == PROTO_TCP && cookies && ports_are_wanted(pkt.src_port, pkt.dst_port)))
+	if (!*(const volatile __u32 *)&shared.partial_seen && !*(const volatile __u64 *)&shared.cookie_ns) /* nearly always */
 		return TC_ACT_UNSPEC;
 	w = work_area(WORK_REPAIR);
 	if (!w)
 		return TC_ACT_UNSPEC;
+	w->hidden = repair_hides_ethernet(skb);
+	w->partial = !!*(const volatile __u32 *)&shared.partial_seen;
+	w->cookies = *(const volatile __u32 *)&shared.xdp_native && syncookie_in_use(bpf_ktime_get_coarse_ns());
+	stage_end();
+	if (flow_parse(skb, config.ethernet && !w->hidden, &pkt) != PARSE_OK || pkt.fragment)
+		return TC_ACT_UNSPEC;
 	w->pkt = pkt;
 	stage_end();
-	return w->pkt.proto == PROTO_UDP ? repair_partial(skb, w, hidden) : syncookie_send(skb, w, hidden);
+	if (w->pkt.proto == PROTO_UDP && w->partial && ports_are_wanted(w->pkt.dst_port, w->pkt.src_port))
+		return repair_partial(skb, w, w->hidden);
+	if (w->pkt.proto == PROTO_TCP && w->cookies && ports_are_wanted(w->pkt.src_port, w->pkt.dst_port))
+		return syncookie_send(skb, w, w->hidden);
+	return TC_ACT_UNSPEC;
 }
 
 #endif

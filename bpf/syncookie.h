@@ -20,7 +20,7 @@
 #include "maps.h"
 #include "partial.h"
 
-#define SYNCOOKIE_VALID_NS (128 * NSEC_PER_SEC) /* MAX_SYNCOOKIE_AGE periods of 64 s, include/net/tcp.h */
+#define SYNCOOKIE_VALID_NS (120 * NSEC_PER_SEC) /* MAX_SYNCOOKIE_AGE times TCP_SYNCOOKIE_PERIOD, include/net/tcp.h */
 
 enum {
 	SYNCOOKIE_TTL = 64,
@@ -36,7 +36,7 @@ static __always_inline bool syncookie_in_use(__u64 now_ns)
 {
 	__u64 last_ns = *(const volatile __u64 *)&shared.cookie_ns;
 
-	return config.syncookies && last_ns && now_ns - last_ns < SYNCOOKIE_VALID_NS;
+	return config.syncookies && last_ns && conn_age(now_ns, last_ns) < SYNCOOKIE_VALID_NS;
 }
 
 /* The helpers look at addresses, ports, numbers and the length of the header (net/core/filter.c). */
@@ -176,22 +176,25 @@ static __always_inline bool syncookie_is_acknowledged(const struct work *w)
 }
 
 /*
- * TC ingress, w->pkt is TCP: a SYN-ACK whose source is one of our own ends is an answer of syncookie_answer(), on its way out.
- * (One that came like this from the network would have been dropped as a martian.) hidden: the Ethernet header is in
- * front of skb->data.
+ * TC ingress, w->pkt is TCP: a SYN-ACK that carries a cookie of ours is an answer of syncookie_answer(), on its way out; nobody
+ * else can make one. hidden: the Ethernet header is in front of skb->data.
  */
 static __always_inline int syncookie_send(struct __sk_buff *skb, struct work *w, bool hidden)
 {
 	const struct tcp_header *tcp = skb_data(skb) + w->pkt.l4_off;
+	struct tcp_header ack;
 	__u32 len = skb->len;
 
-	if ((void *)(tcp + 1) > skb_end(skb) || tcp->flags != (TCP_SYN | TCP_ACK) ||
-	    !parse_addresses(skb_data(skb), skb_end(skb), &w->pkt, &w->key.local, &w->key.remote))
+	if ((void *)(tcp + 1) > skb_end(skb) || tcp->flags != (TCP_SYN | TCP_ACK))
+		return TC_ACT_UNSPEC;
+	/* The ACK that the peer would give it. */
+	tcp_header_make(&ack, tcp->dst_port, tcp->src_port, be32_to_host(tcp->ack), be32_to_host(tcp->seq) + 1, TCP_ACK, 0);
+	if (!parse_addresses(skb_data(skb), skb_end(skb), &w->pkt, &w->key.local, &w->key.remote))
 		return TC_ACT_UNSPEC;
 	stage_end();
 	w->key.local_port = w->pkt.src_port;
 	w->key.remote_port = w->pkt.dst_port;
-	if (!flow_filter(&w->key, true))
+	if (!flow_filter(&w->key, true) || !syncookie_check(w, &ack))
 		return TC_ACT_UNSPEC;
 	if (hidden) /* it cannot be got back; native XDP does not lose it */
 		return TC_ACT_SHOT;

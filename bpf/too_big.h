@@ -39,7 +39,7 @@ static __always_inline bool too_big_may_tell(void)
 	static volatile __u64 last_ns;
 	__u64 now_ns = bpf_ktime_get_coarse_ns();
 
-	if (now_ns - last_ns < NSEC_PER_MSEC)
+	if (conn_age(now_ns, last_ns) < NSEC_PER_MSEC)
 		return false;
 	last_ns = now_ns;
 	return true;

@@ -56,6 +56,8 @@ struct work {
 	__u8 staged;  /* comes from the staging device */
 	__u8 released; /* comes from the daemon */
 	__u8 waits;    /* and has to stay there */
+	__u8 hidden;   /* TC ingress: the Ethernet header is in front of skb->data */
+	__u8 cookies;  /* TC ingress: answers to SYNs may come by */
 };
 
 enum work_area {

@@ -100,7 +100,7 @@ static long clock_walk(struct clock *clock, enum mimic_command_type type,
 	_cleanup_free_ struct clock_batch *batch = malloc(sizeof(*batch));
 	__u32 in = 0, out = 0;
 	long entries = 0;
-	int half_open = 0;
+	int half_open = 0, err = 0;
 	bool more = true;
 
 	if (!batch)
@@ -110,8 +110,10 @@ static long clock_walk(struct clock *clock, enum mimic_command_type type,
 
 		if (bpf_map_lookup_batch(clock->datapath->conns_fd, i ? &in : NULL, &out, batch->keys, batch->values,
 					 &count, NULL)) {
-			if (errno != ENOENT)
-				return -errno;
+			if (errno != ENOENT) {
+				err = -errno;
+				break;
+			}
 			more = false;
 		}
 		for (__u32 k = 0; k < count; k++) {
@@ -124,48 +126,49 @@ static long clock_walk(struct clock *clock, enum mimic_command_type type,
 		entries += count;
 		in = out;
 	}
+	clock_flush(clock, type);
+	if (err)
+		return err;
 	/* BPF counts as well, but some of its changes are lost to this very assignment, and connections that are deleted. */
 	*(volatile __s32 *)&clock->datapath->shared->half_open = half_open;
-	clock_flush(clock, type);
 	return entries;
 }
 
+/* twalk() allows no change of the tree, and a tick's events watch other connections: so the walk only collects. */
 struct clock_collect {
-	struct clock *clock;
-	uint64_t now_ns;
-	struct clock_watch **expired;
+	struct clock_watch **watches;
 	size_t count;
 };
 
 static void clock_visit(const void *node, VISIT which, void *closure)
 {
 	struct clock_collect *collect = closure;
-	struct clock_watch *watch = *(struct clock_watch *const *)node;
 
-	if (which != postorder && which != leaf)
-		return;
-	clock_push(collect->clock, COMMAND_TICK, &watch->key);
-	if (collect->now_ns >= watch->until_ns)
-		collect->expired[collect->count++] = watch;
+	if (which == postorder || which == leaf)
+		collect->watches[collect->count++] = *(struct clock_watch *const *)node;
 }
 
 static void clock_tick_watched(struct clock *clock, uint64_t now_ns)
 {
-	struct clock_collect collect = { .clock = clock, .now_ns = now_ns };
+	struct clock_collect collect = { .count = 0 };
 
 	if (!clock->watch_count)
 		return;
-	collect.expired = calloc(clock->watch_count, sizeof(struct clock_watch *));
-	if (!collect.expired)
+	collect.watches = calloc(clock->watch_count, sizeof(struct clock_watch *));
+	if (!collect.watches)
 		return;
 	twalk_r(clock->watched, clock_visit, &collect);
+	for (size_t i = 0; i < collect.count; i++)
+		clock_push(clock, COMMAND_TICK, &collect.watches[i]->key);
 	clock_flush(clock, COMMAND_TICK);
 	for (size_t i = 0; i < collect.count; i++) {
-		tdelete(collect.expired[i], &clock->watched, clock_compare);
-		free(collect.expired[i]);
+		if (now_ns < collect.watches[i]->until_ns)
+			continue;
+		tdelete(collect.watches[i], &clock->watched, clock_compare);
+		free(collect.watches[i]);
 		clock->watch_count--;
 	}
-	free(collect.expired);
+	free(collect.watches);
 }
 
 long clock_tick(struct clock *clock, uint64_t now_ns)

@@ -26,8 +26,8 @@
 enum {
 	DAEMON_EPOLL_EVENTS = 8,
 	DAEMON_EVENTS_AT_ONCE = 1024, /* more than one run of the command program makes */
-	DAEMON_SENDS_AT_ONCE = 8, /* tries to send a datagram before the next tick */
-	DAEMON_SENDS_MAX = 200,	  /* and in all: about a second */
+	DAEMON_SENDS_AT_ONCE = 2, /* tries to send a datagram before the next tick */
+	DAEMON_SENDS_MAX = 40,	  /* and in all: a second of ticks */
 	DAEMON_HELD_MIN = 256 << 10, /* bytes of the buffer of one CPU */
 };
 
@@ -79,6 +79,12 @@ static void daemon_send_replies(struct daemon *daemon, const struct mimic_event 
 	}
 }
 
+/* Not an ACK of data: the clock has nothing to do there. */
+static bool daemon_is_news(const struct mimic_event *event)
+{
+	return event->notify || event->reply[0].flags != TCP_ACK || event->reply[0].payload_len || event->reply[1].flags;
+}
+
 static int daemon_on_event(void *context, void *data, size_t size)
 {
 	struct daemon *daemon = context;
@@ -97,7 +103,8 @@ static int daemon_on_event(void *context, void *data, size_t size)
 		waiting_close_queue(&daemon->waiting, &event->key);
 	if (event->notify & NOTIFY_RELEASE)
 		waiting_release(&daemon->waiting, &event->key, event->epoch, event->release_limit, now_ns);
-	clock_watch(&daemon->clock, &event->key, now_ns);
+	if (daemon_is_news(event))
+		clock_watch(&daemon->clock, &event->key, now_ns);
 	daemon_log_event(event);
 	/* Producers may be faster for ever: somebody else's turn comes all the same. */
 	return ++daemon->events_taken % DAEMON_EVENTS_AT_ONCE ? 0 : -EAGAIN;

@@ -149,7 +149,8 @@ static bool waiting_head_is_next(struct waiting_queue *queue, uint64_t now_ns)
 	return waiting_age(now_ns, queue->stalled_ns) >= WAITING_GAP_NS;
 }
 
-static void waiting_send_due(struct waiting *waiting, struct waiting_queue *queue, uint64_t now_ns)
+/* retry: also a datagram that did not get out before; else the next tick will try again. */
+static void waiting_send_due(struct waiting *waiting, struct waiting_queue *queue, uint64_t now_ns, bool retry)
 {
 	while (queue->head && queue->open) {
 		struct waiting_frame *frame = queue->head;
@@ -157,7 +158,7 @@ static void waiting_send_due(struct waiting *waiting, struct waiting_queue *queu
 
 		if ((int32_t)(queue->limit - frame->end) < 0)
 			break;
-		if (!waiting_head_is_next(queue, now_ns))
+		if (!waiting_head_is_next(queue, now_ns) || (frame->tries && !retry))
 			break;
 		err = waiting->ops.send(waiting->ops.context, frame);
 		if (err == -EAGAIN) /* the next tick tries again */
@@ -262,6 +263,13 @@ static struct waiting_frame *waiting_make_frame(const struct mimic_held *meta, c
 	return frame;
 }
 
+/* Its place may be anywhere in the queue: it leaves a gap, which counts until the queue is empty, so it gives up no space. */
+static void waiting_lose_added(struct waiting *waiting, const struct mimic_held *meta)
+{
+	waiting->dropped++;
+	waiting->ops.lost(waiting->ops.context, &meta->key, meta->epoch, 1, 0);
+}
+
 int waiting_add(struct waiting *waiting, const struct mimic_held *meta, const uint8_t *bytes, uint64_t now_ns)
 {
 	struct waiting_queue *queue = waiting_find_or_make(waiting, &meta->key, meta->epoch, now_ns);
@@ -277,14 +285,12 @@ int waiting_add(struct waiting *waiting, const struct mimic_held *meta, const ui
 		waiting_restart(waiting, queue, meta->epoch);
 	}
 	if (waiting->bytes + meta->frame_len > waiting->bytes_max) {
-		waiting->dropped++;
-		waiting->ops.lost(waiting->ops.context, &meta->key, meta->epoch, 1, meta->payload_len);
+		waiting_lose_added(waiting, meta);
 		return -ENOSPC;
 	}
 	frame = waiting_make_frame(meta, bytes);
 	if (!frame) {
-		waiting->dropped++;
-		waiting->ops.lost(waiting->ops.context, &meta->key, meta->epoch, 1, meta->payload_len);
+		waiting_lose_added(waiting, meta);
 		return -EINVAL;
 	}
 	if (meta->first && !queue->started) {
@@ -295,7 +301,7 @@ int waiting_add(struct waiting *waiting, const struct mimic_held *meta, const ui
 	waiting->bytes += sizeof(*frame) + frame->len;
 	queue->used_ns = now_ns;
 	waiting_insert(queue, frame);
-	waiting_send_due(waiting, queue, now_ns);
+	waiting_send_due(waiting, queue, now_ns, false);
 	return 0;
 }
 
@@ -316,7 +322,9 @@ void waiting_release(struct waiting *waiting, const struct conn_key *key, uint32
 		queue->limit = limit;
 	queue->open = true;
 	queue->used_ns = now_ns;
-	waiting_send_due(waiting, queue, now_ns);
+	if (queue->head) /* what kept it may be over */
+		queue->head->tries = 0;
+	waiting_send_due(waiting, queue, now_ns, false);
 }
 
 void waiting_flush(struct waiting *waiting, const struct conn_key *key, uint32_t epoch)
@@ -392,7 +400,7 @@ void waiting_tick(struct waiting *waiting, uint64_t now_ns)
 	for (size_t i = 0; i < walk.count; i++) {
 		struct waiting_queue *queue = walk.queues[i];
 
-		waiting_send_due(waiting, queue, now_ns);
+		waiting_send_due(waiting, queue, now_ns, true);
 		if (waiting_age(now_ns, queue->used_ns) >= WAITING_STALE_NS)
 			waiting_lose_all(waiting, queue);
 		if (!queue->head && !queue->unsettled && waiting_age(now_ns, queue->used_ns) >= WAITING_IDLE_NS)

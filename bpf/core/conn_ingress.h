@@ -14,6 +14,7 @@ CORE_FN void conn_ingress_syn(struct conn *conn, const struct env *env, const st
 	if (conn->state == CONN_IDLE) {
 		conn->snd_nxt = conn_isn(conn, env) + 1;
 		conn->initiator = 0;
+		conn->simultaneous = 0;
 		eff->half_open++;
 	} else if (!conn_may_challenge(conn, env)) { /* its SYN-ACK was only just sent */
 		conn_consume(eff);
@@ -158,13 +159,11 @@ CORE_FN void conn_advance(struct conn *conn, const struct env *env, const struct
 	conn->last_rx_ns = env->now_ns;
 	conn->unanswered_ns = 0;
 	conn->retries = 0;
-	if (conn->check_probes) {
-		conn->check_probes = 0;
-		conn->timer_ns = 0;
-	}
+	conn->check_probes = 0;
+	conn->timer_ns = 0; /* of a check or of a keepalive */
 	if (seq_diff(seg->ack, conn->snd_una) > 0)
 		conn->snd_una = seg->ack;
-	if (conn->rtt_wanted && seq_diff(seg->ack, conn->probe_nxt) >= 0)
+	if (conn->rtt_wanted && seq_diff(seg->ack, conn->probe_nxt) >= 0) /* (only of a number that was sent once: Karn) */
 		conn_note_rtt(conn, conn_age(env->now_ns, conn->probe_ns));
 	if (diff >= 0) {
 		conn_take_window(conn, seg);
@@ -206,8 +205,8 @@ CORE_FN bool conn_asks_for_ack(const struct segment *seg, __s32 diff)
 }
 
 /*
- * An ACK of data: when the window needs it, else as a receiver does whose application has nothing to say, of every second
- * segment at least (RFC 9293 3.8.6.3), but no faster than the setting says.
+ * An ACK of data: when the window needs it, else as a receiver does whose application has nothing to say, of the second
+ * segment (RFC 9293 3.8.6.3), but no faster than the setting says, and without a timer: the last ones may go unanswered.
  */
 CORE_FN void conn_acknowledge(struct conn *conn, const struct env *env, struct effect *eff)
 {
@@ -269,7 +268,7 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 	if (conn_asks_for_ack(seg, diff)) {
 		if (!follows && !conn_may_challenge(conn, env))
 			return;
-		if (follows && diff >= 0) {
+		if (follows && diff != -1) { /* a probe, perhaps late; what is repeated, and a keepalive, get the window as it is */
 			conn_open_window(conn);
 			conn->last_use_ns = env->now_ns;
 		}

@@ -63,10 +63,10 @@ CORE_FN void conn_send_probe(struct conn *conn, const struct env *env, struct ef
 		conn->snd_nxt++;
 		conn->snd_wnd -= conn->snd_wnd > 0;
 	}
+	conn->rtt_wanted = !conn->probe_unanswered;
 	conn->probe_unanswered = 1;
 	conn->probe_ns = env->now_ns;
 	conn->probe_nxt = conn->snd_nxt;
-	conn->rtt_wanted = 1;
 	conn_note_tx(conn, env);
 	conn_reply(eff, TCP_ACK, seq, conn->rcv_nxt, conn_window_field(conn), 1);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Two cores, A and B, in a world of their own: a clock that only events move, a link with delay, loss, duplication and
- * reordering, and at each end a daemon, which sends control segments late and keeps waiting datagrams: its queue is
+ * reordering, perhaps a strict firewall in its middle and an attacker beside it, and at each end a daemon, which sends control segments late and keeps waiting datagrams: its queue is
  * the real one, src/waiting.c. The same seed gives the same run.
  *
  *	application -> core -> link -> core -> application
@@ -21,6 +21,7 @@
 
 #include "core/conn.h"
 #include "core/parse.h"
+#include "firewall.h"
 #include "prng.h"
 #include "waiting.h"
 
@@ -49,6 +50,9 @@ struct sim_options {
 	__u64 outage_ns[2];	   /* from, to: nothing gets through */
 	__u8 outage_of;		   /* set of 1 << sender */
 	__u32 lost_control_nth[2]; /* this control segment of each side is lost; 0: none */
+	bool firewall;		   /* nothing that is invalid may come to it */
+	__u64 forged_ns, forged_end_ns; /* the attacker sends so often, until then; 0: there is none */
+	__u32 forged_near;	   /* so many of his numbers are near those of the connection: he has seen some of it */
 };
 
 /* A frame on its way to the daemon, or that did not get there. */
@@ -63,14 +67,19 @@ struct sim_sent {
 	__u32 epoch, count, payload_len;
 };
 
+enum {
+	SIM_CONTROL = -1,
+	SIM_FORGED = -2,
+};
+
 struct sim_packet {
 	struct segment seg;
-	__s64 id; /* of the datagram; negative: a control segment */
+	__s64 id; /* of the datagram; SIM_CONTROL, SIM_FORGED */
 	__u16 len;
 	__u8 padding;
 };
 
-enum sim_event_type { SIM_ARRIVES, SIM_LEAVES, SIM_DAEMON, SIM_HELD, SIM_UNHOLD, SIM_SENT, SIM_APP, SIM_TICK };
+enum sim_event_type { SIM_ARRIVES, SIM_LEAVES, SIM_DAEMON, SIM_HELD, SIM_UNHOLD, SIM_SENT, SIM_APP, SIM_TICK, SIM_ATTACK };
 
 struct sim_event {
 	__u64 at;
@@ -139,6 +148,8 @@ struct sim {
 	uint64_t random;
 	__u32 serial, event_count;
 	struct sim_side side[2];
+	struct firewall firewall;
+	__u32 forged, forged_delivered;
 	__u64 packet_ns, silence_ns; /* last packet of anybody, longest time without one */
 	bool trace;		     /* say what happens, on stdout */
 	char failure[200];
@@ -254,6 +265,14 @@ static inline void sim_schedule(struct sim *sim, __u64 at, enum sim_event_type t
 
 /* ---- the link ---- */
 
+static inline void sim_firewall(struct sim *sim, __u8 from, const struct segment *seg)
+{
+	if (sim->opt.firewall && firewall_sees(&sim->firewall, from, seg) == FIREWALL_INVALID)
+		sim_fail(sim, "%c: the firewall calls invalid: flags %#x seq %#x ack %#x len %u; end %#x, max_end %#x, other's end %#x",
+			 'A' + from, seg->flags, seg->seq, seg->ack, seg->payload_len, sim->firewall.half[from].end,
+			 sim->firewall.half[from].max_end, sim->firewall.half[!from].end);
+}
+
 static inline void sim_link_once(struct sim *sim, __u8 from, const struct sim_packet *packet)
 {
 	struct sim_side *side = &sim->side[from];
@@ -280,10 +299,13 @@ static inline void sim_link(struct sim *sim, __u8 from, const struct sim_packet 
 	sim->packet_ns = sim->now_ns;
 	if (outage || chosen ||
 	    sim_chance(sim, data ? sim->opt.loss_data : sim->opt.loss_control)) {
+		if (prng_below(&sim->random, 2)) /* behind the firewall */
+			sim_firewall(sim, from, &packet->seg);
 		if (data)
 			side->fate[packet->id] = SIM_LOST_ON_LINK;
 		return;
 	}
+	sim_firewall(sim, from, &packet->seg);
 	sim_link_once(sim, from, packet);
 	if (data)
 		side->copies[packet->id]++;
@@ -305,7 +327,7 @@ static inline void sim_send_reply(struct sim *sim, __u8 from, const struct reply
 			 .payload_len = reply->payload_len,
 			 .options_ok = true,
 			 .options = { .mss = 1460, .wscale = wscale } },
-		.id = -1,
+		.id = SIM_CONTROL,
 	};
 
 	sim->side[from].rsts += !!(reply->flags & TCP_RST);
@@ -571,6 +593,10 @@ static inline void sim_deliver(struct sim *sim, __u8 at, const struct sim_packet
 {
 	struct sim_side *side = &sim->side[at], *peer = &sim->side[!at];
 
+	if (packet->id == SIM_FORGED) {
+		sim->forged_delivered++;
+		return;
+	}
 	if (packet->id < 0) {
 		sim_fail(sim, "%c: a control segment is taken for a datagram", 'A' + at);
 		return;
@@ -625,7 +651,8 @@ static inline void sim_arrives(struct sim *sim, __u8 at, const struct sim_packet
 		conn_init(&side->c, &env, &sim->opt.settings[at], (__u32)prng_next(&sim->random));
 		side->exists = true;
 	}
-	sim_note_window(side, &packet->seg);
+	if (packet->id != SIM_FORGED)
+		sim_note_window(side, &packet->seg);
 	conn_ingress(&side->c, &env, &packet->seg, &eff);
 	sim_trace_packet(sim, at, eff.verdict == VERDICT_PASS ? "delivers" : "gets", packet);
 	if (eff.verdict == VERDICT_PASS)
@@ -633,6 +660,40 @@ static inline void sim_arrives(struct sim *sim, __u8 at, const struct sim_packet
 	else if (packet->id >= 0 && sim->side[!at].fate[packet->id] == SIM_UNDERWAY)
 		sim->side[!at].fate[packet->id] = SIM_DROPPED;
 	sim_effect(sim, at, &eff);
+}
+
+/* ---- the attacker, who knows addresses and ports ---- */
+
+static inline __u32 sim_guess(struct sim *sim, __u32 number)
+{
+	if (sim_chance(sim, sim->opt.forged_near))
+		return number + (__u32)prng_next(&sim->random) % (2 * CONN_SEQ_TOLERANCE) - CONN_SEQ_TOLERANCE;
+	return (__u32)prng_next(&sim->random);
+}
+
+static inline void sim_attack(struct sim *sim, __u8 at)
+{
+	static const __u8 flags[] = { TCP_ACK, TCP_ACK, TCP_ACK | TCP_PSH, TCP_RST, TCP_RST | TCP_ACK, TCP_SYN,
+				      TCP_SYN | TCP_ACK, TCP_FIN | TCP_ACK };
+	struct sim_side *side = &sim->side[at];
+	struct sim_packet packet = {
+		.seg = { .seq = sim_guess(sim, side->c.rcv_nxt),
+			 .ack = sim_guess(sim, side->c.snd_nxt),
+			 .window = (__u16)prng_next(&sim->random),
+			 .flags = flags[prng_below(&sim->random, sizeof(flags))],
+			 .payload_len = (__u16)(prng_below(&sim->random, 2) ? prng_below(&sim->random, 1400) : prng_below(&sim->random, 3)),
+			 .options_ok = true,
+			 .options = { .mss = 1460, .wscale = 7 } },
+		.id = SIM_FORGED,
+	};
+
+	if (sim->now_ns + sim->opt.forged_ns <= sim->opt.forged_end_ns)
+		sim_schedule(sim, sim->now_ns + sim->opt.forged_ns, SIM_ATTACK, at, NULL);
+	/* What would be right by chance proves nothing. A handshake cannot be told from his: it is not what he attacks here. */
+	if (!side->exists || side->c.state != CONN_ESTABLISHED || packet.seg.seq == side->c.rcv_nxt)
+		return;
+	sim->forged++;
+	sim_arrives(sim, at, &packet);
 }
 
 /* ---- time ---- */
@@ -740,6 +801,8 @@ static inline void sim_happens(struct sim *sim, const struct sim_event *event)
 		sim_app_sends(sim, event->side);
 	else if (event->type == SIM_TICK)
 		sim_tick(sim, event->side);
+	else if (event->type == SIM_ATTACK)
+		sim_attack(sim, event->side);
 	waiting_settle(&side->waiting);
 }
 
@@ -752,6 +815,8 @@ static inline void sim_run(struct sim *sim, __u64 end_ns)
 		for (__u8 at = 0; at < 2; at++) {
 			sim_schedule(sim, sim->now_ns + sim_up_to(sim, SIM_TICK_NS), SIM_TICK, at,
 				     NULL);
+			if (sim->opt.forged_ns)
+				sim_schedule(sim, sim->now_ns + sim_up_to(sim, sim->opt.forged_ns), SIM_ATTACK, at, NULL);
 			if (sim->side[at].app.count)
 				sim_schedule(sim, sim->now_ns + sim->side[at].app.start_ns, SIM_APP,
 					     at, NULL);

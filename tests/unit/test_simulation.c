@@ -461,6 +461,53 @@ static void check_long_outage(void)
 	check_flows_from(sim.opt.outage_ns[1] + NSEC_PER_SEC + 6 * sim.opt.delay_ns);
 }
 
+/* Through a strict firewall, more than any window holds, with loss, duplicates and reordering. */
+static void firewall(void)
+{
+	any_world();
+	sim.opt.firewall = true;
+	sim.opt.delay_ns %= 50 * NSEC_PER_MSEC;
+	sim.opt.loss_data = any(2) ? any(100) : 0;
+	sim.opt.loss_control = any(2) ? any(50) : 0;
+	sim.opt.duplicate = any(3) ? 0 : any(100);
+	sim.opt.reorder = any(3) == 0;
+	app(0, 0, 3000, any(2) ? 60000 : 1400, 2 * NSEC_PER_MSEC);
+	if (any(2))
+		app(1, any(2) ? 0 : NSEC_PER_SEC, 2500, any(2) ? 60000 : 100, 2 * NSEC_PER_MSEC);
+}
+
+static void check_firewall(void)
+{
+	check_recovered();
+	check_no_reset();
+}
+
+/* Forged segments by the thousand, some with numbers that nearly fit; a firewall watches what we answer. */
+static void attack(void)
+{
+	any_world();
+	sim.opt.firewall = true;
+	sim.opt.delay_ns %= 50 * NSEC_PER_MSEC;
+	sim.opt.forged_ns = (any(10) + 1) * 100000ULL;
+	sim.opt.forged_near = any(3) ? any(200) : 0;
+	app(0, 0, 500, 1400, 5 * NSEC_PER_MSEC);
+	if (any(2))
+		app(1, 0, 500, 1 + any(1400), 5 * NSEC_PER_MSEC);
+	sim.opt.forged_end_ns = sim.now_ns + 6 * NSEC_PER_SEC;
+}
+
+static void run_8_seconds(void)
+{
+	sim_run(&sim, 8 * NSEC_PER_SEC);
+}
+
+static void check_attack(void)
+{
+	check_bounded();
+	if (!sim.opt.forged_near && sim.forged_delivered > sim.forged / 200)
+		sim_fail(&sim, "%u of %u forged segments were delivered", sim.forged_delivered, sim.forged);
+}
+
 static void run_20_seconds(void)
 {
 	sim_run(&sim, 20 * NSEC_PER_SEC);
@@ -518,6 +565,8 @@ static const struct scenario scenarios[] = {
 	{ "restart", restart, run_restart, check_restart, 1000 },
 	{ "outage", outage, run_20_seconds, check_recovered, 100 },
 	{ "long-outage", long_outage, run_20_seconds, check_long_outage, 50 },
+	{ "firewall", firewall, run_25_seconds, check_firewall, 1000 },
+	{ "attack", attack, run_8_seconds, check_attack, 500 },
 	{ "hours", hours, run_hours, check_hours, 50 },
 };
 

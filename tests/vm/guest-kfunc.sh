@@ -52,15 +52,17 @@ set_up()
 	ip -n right route add fd78::2 via fd77::1
 }
 
-# offloads on|off|mid: of the ends; mid: on, but the kernel has to complete checksums on the way to left and right.
+# offloads on|off|mid|out: of the ends; mid: on, but the kernel has to complete checksums on the way to left and right; out: on,
+# but it has to on the way from left to far.
 offloads()
 {
-	local ends=$1 mid=on
-	if [ "$1" = mid ]; then
-		ends=on mid=off
-	fi
-	in_ns left ./offload "$ends" eth0 eth1 && in_ns right ./offload "$ends" eth0 &&
-		in_ns mid ./offload $mid toleft toright || fail "offload $1"
+	local ends=$1 mid=on out=$1
+	case $1 in
+	mid) ends=on mid=off out=on ;;
+	out) ends=on out=off ;;
+	esac
+	{ in_ns left ./offload "$ends" eth0 && in_ns left ./offload "$out" eth1 && in_ns right ./offload "$ends" eth0 &&
+		in_ns mid ./offload $mid toleft toright; } || fail "offload $1"
 }
 
 # try MODULE-OPTION...: runs `mimic run --check` with the options; its messages are in /tmp/try.log.
@@ -240,6 +242,7 @@ rmmod mimic 2>/dev/null && fail "the module was unloaded under a running Mimic"
 traffic on 'partial_csum>=300'
 equal "$tagged_staged" 0 "packets with a tag in the frame that took the staging device"
 [ "$(counter left rx_partial_repaired)" -gt 100 ] || fail "nothing was repaired for forwarding"
+traffic out 'partial_csum>=300'
 traffic off partial_csum=0
 traffic mid
 bench
