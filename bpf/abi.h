@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the BPF programs and the daemon share: map keys and values, events, commands. Both sides are built from
- * one tree, but pinned maps and other programs outlive a build, so a change of any layout here raises
- * MIMIC_ABI_VERSION.
+ * What the BPF programs and the daemon share: map keys and values, events, commands. Both sides are built from one tree. Who
+ * reads the maps of a daemon that runs (`mimic show`) has to be of its version, PACKAGE_VERSION.
  */
 #ifndef MIMIC_ABI_H
 #define MIMIC_ABI_H
@@ -16,7 +15,6 @@
 #include "core/siphash.h"
 
 enum {
-	MIMIC_ABI_VERSION = 1,
 	MIMIC_CONNS_MAX = 131072,   /* entries of the connection map */
 	MIMIC_FILTERS_MAX = 8192,   /* entries of the filter map */
 	MIMIC_MTU_MAX = 9600,	    /* L3 bytes: what the loops over payloads cover, a jumbo frame */

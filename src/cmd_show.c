@@ -213,15 +213,17 @@ static int read_connections(int fd, struct connections *connections)
 	}
 }
 
-/* Whether the map has the layout that this program was built with. */
-static bool has_our_layout(int fd)
+/*
+ * Whether the map has the layout that this program was built with: it belongs to a daemon of this version. The sizes tell apart
+ * builds between two versions.
+ */
+static bool has_our_layout(int fd, const struct run_info *run)
 {
 	struct bpf_map_info info = { 0 };
 	__u32 length = sizeof(info);
 
-	return !bpf_obj_get_info_by_fd(fd, &info, &length) &&
-	       info.key_size == sizeof(struct conn_key) &&
-	       info.value_size == sizeof(struct mimic_conn);
+	return !strcmp(run->version, PACKAGE_VERSION) && !bpf_obj_get_info_by_fd(fd, &info, &length) &&
+	       info.key_size == sizeof(struct conn_key) && info.value_size == sizeof(struct mimic_conn);
 }
 
 static int show_connections(const struct style *style, const struct run_info *info)
@@ -237,7 +239,7 @@ static int show_connections(const struct style *style, const struct run_info *in
 			  fd == -EPERM ? "; run as root" : "");
 		return fd;
 	}
-	if (!has_our_layout(fd)) {
+	if (!has_our_layout(fd, info)) {
 		log_error(
 			"the daemon is Mimic %s and this is %s, which cannot read its connections; restart it",
 			info->version, PACKAGE_VERSION);

@@ -87,7 +87,6 @@ CORE_FN void conn_established(struct conn *conn, const struct env *env, const st
 {
 	eff->half_open -= conn_is_half_open(conn);
 	conn->state = CONN_ESTABLISHED;
-	conn->was_established = 1;
 	conn->simultaneous = 0;
 	conn->retries = 0;
 	conn->cooldown_level = 0;

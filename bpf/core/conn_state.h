@@ -61,14 +61,13 @@ struct conn {
 	/* No bit fields: the kernel refuses the BTF of a map value that has a lock and bit fields. */
 	__u8 simultaneous;	/* SYN_RECEIVED from SYN_SENT */
 	__u8 probe_unanswered;
-	__u8 was_established;
 	__u8 window_known;	/* the peer has announced a scaled window, not only that of its SYN-ACK */
 	__u8 initiator;		/* our SYN began it */
 	__u8 unacked;		/* data segments received since we sent anything; 255: or more */
 	__u8 jump_known;	/* jump_nxt is valid */
 	__u8 rtt_wanted;	/* the last probe's ACK has not come */
 	__u8 chase_rounds;	/* how often the queue got shorter without becoming empty; 255: or more */
-	__u8 pad;
+	__u8 pad[2];
 	__u16 peer_mss;
 	__u16 retries;		/* SYNs or keepalives sent without an answer */
 	__u32 epoch;		/* changes whenever what waits in the daemon is given up */

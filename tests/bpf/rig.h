@@ -216,7 +216,6 @@ static inline struct mimic_conn rig_established(__u32 snd_nxt, __u32 rcv_nxt, __
 		.c = {
 			.state = CONN_ESTABLISHED,
 			.peer_wscale = CONN_WINDOW_SCALE,
-			.was_established = 1,
 			.epoch = 7,
 			.snd_nxt = snd_nxt,
 			.snd_una = snd_nxt,

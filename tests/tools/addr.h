@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ADDR:PORT on the command lines of the tools. A header alone, so that each tool goes on being one C file, which vm/ builds
- * static for its guests; and so without a resolver.
+ * ADDR:PORT on the command lines of the tools, for tool.h. A header alone, so that each tool goes on being one C file, which
+ * vm/ builds static for its guests; and so without a resolver.
  */
 #ifndef MIMIC_TOOLS_ADDR_H
 #define MIMIC_TOOLS_ADDR_H

@@ -33,6 +33,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tool.h"
+
 #ifndef PACKET_IGNORE_OUTGOING
 #define PACKET_IGNORE_OUTGOING 23
 #endif
@@ -106,26 +108,12 @@ static struct way ways[2];
 static uint16_t port; /* 0: every one */
 static bool verbose;
 static uint64_t start_ns;
-static volatile sig_atomic_t stop, outage_on;
+static volatile sig_atomic_t outage_on;
 
-static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *fmt, ...)
+static void on_outage_signal(int sig)
 {
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("chaos: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	va_end(ap);
-	exit(2);
-}
-
-static void on_signal(int sig)
-{
-	if (sig == SIGUSR1)
-		outage_on = !outage_on;
-	else
-		stop = 1;
+	(void)sig;
+	outage_on = !outage_on;
 }
 
 static uint16_t get16(const uint8_t *p)
@@ -136,24 +124,6 @@ static uint16_t get16(const uint8_t *p)
 static uint32_t get32(const uint8_t *p)
 {
 	return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-/* splitmix64 (Steele and others 2014) */
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t x = *state += 0x9e3779b97f4a7c15ull;
-
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-	return x ^ (x >> 31);
 }
 
 static bool chance(struct way *w, double probability)
@@ -390,20 +360,6 @@ static double percent(const char *s)
 	return v / 100;
 }
 
-static uint64_t number(const char *s, char **end)
-{
-	char *at;
-	unsigned long long v;
-
-	errno = 0;
-	v = strtoull(s, &at, 0);
-	if (errno || at == s || *s == '-' || (!end && *at))
-		die("%s: want a number", s);
-	if (end)
-		*end = at;
-	return v;
-}
-
 static enum kind parse_kind(const char *s, size_t len)
 {
 	for (int i = 0; i < KIND_COUNT; i++)
@@ -421,9 +377,9 @@ static struct rule parse_rule(const char *s)
 
 	if (!s[len])
 		die("--lose: want KIND:N or KIND:N-M");
-	r.from = r.to = number(s + len + 1, &end);
+	r.from = r.to = number_before(s + len + 1, UINT64_MAX, &end);
 	if (*end == '-')
-		r.to = number(end + 1, NULL);
+		r.to = number(end + 1, UINT64_MAX);
 	else if (*end)
 		die("--lose: want KIND:N or KIND:N-M");
 	return r;
@@ -441,9 +397,9 @@ static void parse_reorder(struct way *w, const char *s)
 	w->reorder = percent(text);
 	if (!part)
 		return;
-	w->hold_packets = number(part, &end);
+	w->hold_packets = number_before(part, UINT64_MAX, &end);
 	if (*end == ':')
-		w->hold_ns = number(end + 1, NULL) * NSEC_PER_MSEC;
+		w->hold_ns = number(end + 1, UINT64_MAX) * NSEC_PER_MSEC;
 }
 
 static const char usage[] =
@@ -469,10 +425,10 @@ static void parse_way_opt(struct way *w, int c)
 	switch (c) {
 	case O_ONLY: w->only = parse_kind(optarg, strlen(optarg)); break;
 	case O_DROP: w->drop = percent(optarg); break;
-	case O_BURST: w->mean_burst = (double)number(optarg, NULL); break;
+	case O_BURST: w->mean_burst = (double)number(optarg, UINT64_MAX); break;
 	case O_DUP: w->dup = percent(optarg); break;
 	case O_REORDER: parse_reorder(w, optarg); break;
-	case O_DELAY: w->delay_ns = number(optarg, NULL) * NSEC_PER_MSEC; break;
+	case O_DELAY: w->delay_ns = number(optarg, UINT64_MAX) * NSEC_PER_MSEC; break;
 	case O_LOSE:
 		if (w->n_rules == MAX_RULES)
 			die("--lose: too many");
@@ -497,8 +453,8 @@ static void parse_opts(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "v", long_opts, NULL)) != -1) {
 		switch (c) {
 		case 'v': verbose = true; break;
-		case O_SEED: seed = number(optarg, NULL); break;
-		case O_PORT: port = (uint16_t)number(optarg, NULL); break;
+		case O_SEED: seed = number(optarg, UINT64_MAX); break;
+		case O_PORT: port = (uint16_t)number(optarg, 65535); break;
 		case O_WAY:
 			from = !strcmp(optarg, "ba");
 			to = strcmp(optarg, "ab") != 0;
@@ -540,14 +496,13 @@ static void print_result(void)
 
 int main(int argc, char **argv)
 {
-	struct sigaction sa = { .sa_handler = on_signal };
+	struct sigaction sa = { .sa_handler = on_outage_signal };
 
 	if (argc > 1 && !strcmp(argv[1], "--help")) {
 		fputs(usage, stdout);
 		return 0;
 	}
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
+	stop_on_signals();
 	sigaction(SIGUSR1, &sa, NULL);
 	parse_opts(argc, argv);
 	setvbuf(stdout, NULL, _IOLBF, 0);

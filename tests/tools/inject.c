@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "addr.h"
+#include "tool.h"
 
 enum { MAX_PAYLOAD = 1400, MAX_FRAME = 14 + 40 + 32 + MAX_PAYLOAD, BATCH = 32, SOCKBUF = 4 << 20 };
 enum { F_FIN = 1, F_SYN = 2, F_RST = 4, F_PSH = 8, F_ACK = 16 };
@@ -64,43 +64,6 @@ struct frame {
 	size_t len;
 };
 
-static volatile sig_atomic_t stop;
-
-static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("inject: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	va_end(ap);
-	exit(2);
-}
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NSEC + (uint64_t)ts.tv_nsec;
-}
-
-/* splitmix64 (Steele and others 2014) */
-static uint64_t next_random(struct opts *o)
-{
-	uint64_t x = o->rng += 0x9e3779b97f4a7c15ull;
-
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-	return x ^ (x >> 31);
-}
 
 static void put16(uint8_t *p, unsigned int v)
 {
@@ -132,7 +95,7 @@ static uint16_t fold(uint32_t sum)
 
 static uint32_t draw(struct opts *o, const struct number *n)
 {
-	uint32_t random = (uint32_t)next_random(o);
+	uint32_t random = (uint32_t)next_random(&o->rng);
 
 	if (!n->given)
 		return random;
@@ -148,7 +111,7 @@ static void put_source(struct opts *o, uint8_t *p, bool v4)
 	if (!o->source_bits)
 		return;
 	for (unsigned int bit = 0; bit < o->source_bits; bit++)
-		if (next_random(o) & 1)
+		if (next_random(&o->rng) & 1)
 			p[len - 1 - bit / 8] ^= (uint8_t)(1 << bit % 8);
 }
 
@@ -157,7 +120,7 @@ static size_t put_ip(struct opts *o, uint8_t *p, bool v4, size_t tcp_len)
 	if (v4) {
 		p[0] = 0x45;
 		put16(p + 2, (unsigned int)(20 + tcp_len));
-		put16(p + 4, (unsigned int)next_random(o) & 0xffff);
+		put16(p + 4, (unsigned int)next_random(&o->rng) & 0xffff);
 		put16(p + 6, 0x4000);
 		p[8] = 64;
 		p[9] = IPPROTO_TCP;
@@ -191,7 +154,7 @@ static void build(struct opts *o, struct frame *f)
 	at = put_ip(o, ip, v4, tcp_len);
 	tcp = ip + at;
 	if (o->source_bits)
-		port = (uint16_t)(1024 + next_random(o) % 64000);
+		port = (uint16_t)(1024 + next_random(&o->rng) % 64000);
 	put16(tcp, port);
 	put16(tcp + 2, addr_port(&o->to));
 	put32(tcp + 4, draw(o, &o->seq));
@@ -201,7 +164,7 @@ static void build(struct opts *o, struct frame *f)
 	put16(tcp + 14, 0x3400);
 	memcpy(tcp + 20, options, opts_len);
 	for (size_t i = 0; i < payload; i++)
-		tcp[20 + opts_len + i] = (uint8_t)next_random(o);
+		tcp[20 + opts_len + i] = (uint8_t)next_random(&o->rng);
 	put16(tcp + 16, (uint16_t)~fold(sum16(tcp, tcp_len, sum16(ip + at - 2 * alen, 2 * alen,
 		(uint32_t)tcp_len + IPPROTO_TCP))));
 	f->len = 14 + at + tcp_len;
@@ -285,39 +248,17 @@ static const struct option long_opts[] = {
 	{ "random-source", 1, NULL, O_SOURCE }, { "help", 0, NULL, O_HELP }, { 0 },
 };
 
-static uint64_t number(const char *s, uint64_t max, char **end)
-{
-	char *at;
-	unsigned long long v;
-
-	errno = 0;
-	v = strtoull(s, &at, 0);
-	if (errno || at == s || *s == '-' || (!end && *at) || v > max)
-		die("%s: want a number up to %" PRIu64, s, max);
-	if (end)
-		*end = at;
-	return v;
-}
-
 static struct number parse_number(const char *s)
 {
 	struct number n = { .given = true };
 	char *end;
 
-	n.value = (uint32_t)number(s, UINT32_MAX, &end);
+	n.value = (uint32_t)number_before(s, UINT32_MAX, &end);
 	if (*end == '+')
-		n.spread = (uint32_t)number(end + 1, UINT32_MAX, NULL);
+		n.spread = (uint32_t)number(end + 1, UINT32_MAX);
 	else if (*end)
 		die("%s: want N or N+SPREAD", s);
 	return n;
-}
-
-static void parse_addr(const char *s, union addr *a)
-{
-	const char *problem = addr_parse(a, s);
-
-	if (problem)
-		die("%s: %s", s, problem);
 }
 
 static void parse_mac(const char *s, uint8_t mac[6])
@@ -345,13 +286,13 @@ static void parse_opts(struct opts *o, int argc, char **argv)
 		case O_FROM: parse_addr(optarg, &o->from); break;
 		case O_TO: parse_addr(optarg, &o->to); break;
 		case O_KIND: o->kind = parse_kind(optarg); break;
-		case O_COUNT: o->count = number(optarg, UINT32_MAX, NULL); break;
-		case O_RATE: o->rate = number(optarg, 10000000, NULL); break;
-		case O_SEED: o->rng = number(optarg, UINT64_MAX, NULL); break;
+		case O_COUNT: o->count = number(optarg, UINT32_MAX); break;
+		case O_RATE: o->rate = number(optarg, 10000000); break;
+		case O_SEED: o->rng = number(optarg, UINT64_MAX); break;
 		case O_SEQ: o->seq = parse_number(optarg); break;
 		case O_ACK: o->ack = parse_number(optarg); break;
-		case O_SIZE: o->size = (unsigned int)number(optarg, MAX_PAYLOAD, NULL); break;
-		case O_SOURCE: o->source_bits = (unsigned int)number(optarg, 128, NULL); break;
+		case O_SIZE: o->size = (unsigned int)number(optarg, MAX_PAYLOAD); break;
+		case O_SOURCE: o->source_bits = (unsigned int)number(optarg, 128); break;
 		case O_HELP: fputs(usage, stdout); exit(0);
 		default: fputs(usage, stderr); exit(2);
 		}
@@ -366,10 +307,8 @@ static void parse_opts(struct opts *o, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static struct opts o = { .count = 1, .rate = 1000, .rng = 1, .size = 64 };
-	struct sigaction sa = { .sa_handler = on_signal };
 
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
+	stop_on_signals();
 	parse_opts(&o, argc, argv);
 	send_all(&o);
 	return 0;

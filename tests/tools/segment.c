@@ -37,7 +37,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "addr.h"
+#include "tool.h"
 
 enum { MAX_PAYLOAD = 65000, MAX_FRAME = 66000, MAX_HEX = 4096, VNET_LEN = 10 };
 
@@ -76,25 +76,6 @@ struct frame {
 	size_t len;
 };
 
-static volatile sig_atomic_t stop;
-
-static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("segment: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	va_end(ap);
-	exit(2);
-}
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -499,10 +480,7 @@ static bool handle(const uint8_t *p, size_t len, const struct opts *o)
 
 static double now(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+	return (double)now_ns() / 1e9;
 }
 
 static int receive(const struct opts *o)
@@ -551,18 +529,6 @@ static const char usage[] =
 	"--once: what TC egress takes away (ENOBUFS) is not sent again.\n"
 	"FLAGS: letters of FSRPAUEC ('.' is A, too). MAC: an address, auto, or auto=GATEWAY.\n";
 
-static unsigned long number(const char *s, unsigned long max)
-{
-	char *end;
-	unsigned long v;
-
-	errno = 0;
-	v = strtoul(s, &end, 0);
-	if (errno || end == s || *end || *s == '-' || v > max)
-		die("%s: want a number up to %lu", s, max);
-	return v;
-}
-
 static size_t parse_hex(const char *s, uint8_t *out, size_t max)
 {
 	size_t n = 0;
@@ -584,10 +550,8 @@ static size_t parse_hex(const char *s, uint8_t *out, size_t max)
 static void parse_end(const char *s, struct end *e)
 {
 	union addr a;
-	const char *problem = addr_parse(&a, s);
 
-	if (problem)
-		die("%s: %s", s, problem);
+	parse_addr(s, &a);
 	e->family = a.sa.sa_family;
 	e->port = addr_port(&a);
 	if (e->family == AF_INET)
@@ -715,11 +679,9 @@ static void parse_opts(struct opts *o, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static struct opts o = { .win = 65535, .ttl = 64, .doff = -1, .ip_len = -1, .seconds = 10 };
-	struct sigaction sa = { .sa_handler = on_signal };
 	bool recv_mode = argc > 1 && !strcmp(argv[1], "recv");
 
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
+	stop_on_signals();
 	o.count = recv_mode ? 0 : 1;
 	parse_opts(&o, argc - recv_mode, argv + recv_mode);
 	if (recv_mode) {

@@ -27,30 +27,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "tool.h"
+
 enum {
 	MAX_PACKET = 65536,
 	AT_A_TIME = 64, /* packets one way before the other is looked at */
 };
 
-static volatile sig_atomic_t stop;
-
-static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("tunpair: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	va_end(ap);
-	exit(2);
-}
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
 
 /* The device belongs to the namespace in which it is made, wherever this process is afterwards. */
 static int open_tun(const char *netns, const char *name)
@@ -93,7 +76,6 @@ static void carry(int from, int to, uint64_t *carried, uint64_t *lost)
 
 int main(int argc, char **argv)
 {
-	struct sigaction sa = { .sa_handler = on_signal };
 	uint64_t carried[2] = { 0 }, lost = 0;
 	struct pollfd end[2];
 
@@ -101,8 +83,7 @@ int main(int argc, char **argv)
 		fputs("usage: tunpair NETNS IFACE NETNS IFACE\n", stderr);
 		return 2;
 	}
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
+	stop_on_signals();
 	for (int i = 0; i < 2; i++)
 		end[i] = (struct pollfd){ .fd = open_tun(argv[1 + 2 * i], argv[2 + 2 * i]),
 					  .events = POLLIN };

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "addr.h"
+#include "tool.h"
 
 #include <linux/errqueue.h>
 
@@ -36,12 +36,6 @@ static const char usage[] =
 	"usage: udperror [--bind ADDR:PORT] --to ADDR:PORT [--size N] [--count N] [--interval-ms N]\n"
 	"                [--ttl N] [--seconds S] [--expect N]\n";
 
-static void die(const char *what)
-{
-	fprintf(stderr, "udperror: %s: %s\n", what, strerror(errno));
-	exit(2);
-}
-
 static int open_socket(const struct opts *o)
 {
 	bool v4 = o->to.sa.sa_family == AF_INET;
@@ -51,14 +45,14 @@ static int open_socket(const struct opts *o)
 	if (fd < 0 || setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, &on, sizeof(on)) ||
 	    setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &probe,
 		       sizeof(probe)))
-		die("socket");
+		die("socket: %s", strerror(errno));
 	if (o->ttl && setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS, &o->ttl,
 				 sizeof(o->ttl)))
-		die("TTL");
+		die("TTL: %s", strerror(errno));
 	if (o->bind.sa.sa_family && bind(fd, &o->bind.sa, addr_len(&o->bind)))
-		die("bind");
+		die("bind: %s", strerror(errno));
 	if (connect(fd, &o->to.sa, addr_len(&o->to)))
-		die("connect");
+		die("connect: %s", strerror(errno));
 	return fd;
 }
 
@@ -108,10 +102,7 @@ static unsigned long read_errors(int fd)
 
 static unsigned long now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (unsigned long)ts.tv_sec * 1000 + (unsigned long)ts.tv_nsec / 1000000;
+	return (unsigned long)(now_ns() / 1000000);
 }
 
 static int run(const struct opts *o)
@@ -141,16 +132,6 @@ static int run(const struct opts *o)
 	return errors >= o->expect ? 0 : 1;
 }
 
-static void parse_end(union addr *a, const char *text)
-{
-	const char *problem = addr_parse(a, text);
-
-	if (!problem)
-		return;
-	fprintf(stderr, "udperror: %s: %s\n", text, problem);
-	exit(2);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -163,14 +144,14 @@ int main(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
-		case 't': parse_end(&o.to, optarg); break;
-		case 'b': parse_end(&o.bind, optarg); break;
-		case 's': o.size = strtoul(optarg, NULL, 10); break;
-		case 'c': o.count = strtoul(optarg, NULL, 10); break;
-		case 'i': o.interval_ms = strtoul(optarg, NULL, 10); break;
-		case 'S': o.seconds = strtoul(optarg, NULL, 10); break;
-		case 'T': o.ttl = (int)strtoul(optarg, NULL, 10); break;
-		case 'e': o.expect = strtoul(optarg, NULL, 10); break;
+		case 't': parse_addr(optarg, &o.to); break;
+		case 'b': parse_addr(optarg, &o.bind); break;
+		case 's': o.size = number(optarg, SIZE_MAX_BYTES); break;
+		case 'c': o.count = number(optarg, UINT32_MAX); break;
+		case 'i': o.interval_ms = number(optarg, UINT32_MAX); break;
+		case 'S': o.seconds = number(optarg, UINT32_MAX); break;
+		case 'T': o.ttl = (int)number(optarg, 255); break;
+		case 'e': o.expect = number(optarg, UINT32_MAX); break;
 		default: fputs(usage, stderr); return 2;
 		}
 	}

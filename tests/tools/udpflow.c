@@ -34,7 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "addr.h"
+#include "tool.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -110,33 +110,6 @@ static uint8_t ports[65536 / 8];
 static uint8_t buf[MAX_DGRAM + 1], scratch[MAX_DGRAM + 1];
 static uint64_t *rtts;
 static uint64_t n_rtts, cap_rtts;
-static volatile sig_atomic_t stop;
-
-static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("udpflow: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	va_end(ap);
-	exit(2);
-}
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NSEC + (uint64_t)ts.tv_nsec;
-}
 
 static void *xrealloc(void *old, size_t size)
 {
@@ -151,10 +124,7 @@ static void *xrealloc(void *old, size_t size)
 
 static uint64_t mix(uint64_t x)
 {
-	x += 0x9e3779b97f4a7c15ull;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-	return x ^ (x >> 31);
+	return next_random(&x);
 }
 
 static void put32(uint8_t *p, uint32_t v)
@@ -293,14 +263,6 @@ static uint64_t missing(uint64_t expect)
 }
 
 /* --- addresses and sockets --- */
-
-static void parse_addr(const char *s, union addr *a)
-{
-	const char *problem = addr_parse(a, s);
-
-	if (problem)
-		die("%s: %s", s, problem);
-}
 
 static void set_opt(int fd, int level, int name, const void *val, socklen_t len, const char *what)
 {
@@ -858,18 +820,6 @@ static const char usage[] =
 	"--timeout: 20 s; none for echo without --expect.\n"
 	"LIST is like 0,1,11-13,1400; with --gso the sizes are those of the send calls.\n";
 
-static uint64_t number(const char *s, uint64_t max)
-{
-	char *end;
-	unsigned long long v;
-
-	errno = 0;
-	v = strtoull(s, &end, 0);
-	if (errno || end == s || *end || *s == '-' || v > max)
-		die("%s: want a number up to %" PRIu64, s, max);
-	return v;
-}
-
 static double seconds(const char *s)
 {
 	char *end;
@@ -997,7 +947,6 @@ int main(int argc, char **argv)
 		.count = 1, .rate = 1000, .n_flows = 1, .timeout = -1, .wait = 2, .linger = 0.1,
 		.df = -1, .ttl = -1, .tos = -1,
 	};
-	struct sigaction sa = { .sa_handler = on_signal };
 
 	if (argc < 2 || !strcmp(argv[1], "--help")) {
 		fputs(usage, argc < 2 ? stderr : stdout);
@@ -1009,8 +958,7 @@ int main(int argc, char **argv)
 	flows = calloc(FLOW_SLOTS, sizeof(*flows));
 	if (!flows)
 		die("out of memory");
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
+	stop_on_signals();
 	if (!strcmp(argv[1], "sink"))
 		return do_receive(&o, false);
 	if (!strcmp(argv[1], "echo"))

@@ -40,6 +40,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tool.h"
+
 #ifndef TP_STATUS_CSUMNOTREADY
 #define TP_STATUS_CSUMNOTREADY (1 << 3)
 #endif
@@ -102,14 +104,14 @@ struct frame {
 	uint16_t vlan_tci, vlan_tpid; /* a tag that was stripped */
 };
 
-struct addr {
+struct ip_addr {
 	uint8_t b[16];
 };
 
 struct packet {
 	const struct frame *f;
 	bool v6;
-	struct addr src, dst;
+	struct ip_addr src, dst;
 	uint16_t sport, dport;
 	uint8_t proto;
 	const uint8_t *l4;
@@ -145,7 +147,7 @@ enum { HS_NONE, HS_SYN, HS_SYNACK, HS_DONE };
 
 struct conn {
 	bool used, v6;
-	struct addr a[2];
+	struct ip_addr a[2];
 	uint16_t port[2];
 	int handshake;
 	struct half half[2];
@@ -162,25 +164,6 @@ static int want_dir = DIR_UNKNOWN;
 static FILE *writer;
 static int writer_link;
 static uint64_t first_ns;
-static volatile sig_atomic_t stop;
-
-static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("wirecheck: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	va_end(ap);
-	exit(2);
-}
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -278,7 +261,7 @@ static uint32_t hash_packet(const struct packet *p)
 	return h ^ h >> 12;
 }
 
-static bool is_end(const struct conn *c, int e, const struct addr *a, uint16_t port)
+static bool is_end(const struct conn *c, int e, const struct ip_addr *a, uint16_t port)
 {
 	return c->port[e] == port && !memcmp(&c->a[e], a, sizeof(*a));
 }
@@ -998,10 +981,7 @@ static bool ring_drain(struct ring *r)
 
 static uint64_t now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return now_ns() / 1000000;
 }
 
 static void capture(const char *ifname, int link, const char *write_path, double secs)
@@ -1159,7 +1139,6 @@ int main(int argc, char **argv)
 		{ "partial-ok", 0, NULL, 'P' }, { "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	const char *ifname = NULL, *in = NULL, *out = NULL;
-	struct sigaction sa = { .sa_handler = on_signal };
 	double secs = 3600;
 	int c, link = LINK_AUTO;
 
@@ -1185,8 +1164,7 @@ int main(int argc, char **argv)
 	conns = calloc(CONN_SLOTS, sizeof(*conns));
 	if (!conns)
 		die("out of memory");
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
+	stop_on_signals();
 	if (in)
 		read_file(in, link, out);
 	else
