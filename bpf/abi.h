@@ -134,9 +134,9 @@ struct mimic_shared {
 	__u32 staging_ifindex;	/* 0: there is none */
 	__u32 held_frame_bytes; /* memory that waiting frames take in the daemon */
 	__u32 xdp_native;	/* the XDP program is attached in native mode */
-	__u32 partial_seen;	/* set by XDP: TC ingress has something to repair */
 	__s32 half_open;	/* connections of responders in SYN_RECEIVED: kept by BPF, put right by the daemon each second */
 	__aligned_u64 cookie_ns; /* when BPF answered a SYN by a cookie last */
+	__aligned_u64 partial_ns; /* when XDP restored a datagram last whose checksum is open; 0: never */
 	__u8 local_ports[65536 / 8];  /* bit per port (host order) that a local= filter names */
 	__u8 remote_ports[65536 / 8]; /* and a remote= filter */
 };

@@ -55,7 +55,7 @@ static __always_inline int egress_stage(struct __sk_buff *skb, const struct work
 	__be16 proto = w->pkt.ipv6 ? host_to_be16(ETH_P_IPV6) : host_to_be16(ETH_P_IP);
 
 	if (!ifindex || w->staged) {
-		count(REASON_DROP_NO_STAGING);
+		count(ifindex ? REASON_DROP_TRANSFORM : REASON_DROP_NO_STAGING);
 		return TC_ACT_SHOT;
 	}
 	if (!config.ethernet && (bpf_skb_change_head(skb, sizeof(struct ethhdr), 0) ||
@@ -187,8 +187,8 @@ static __always_inline bool egress_fits(const struct work *w)
 }
 
 /*
- * Makes the packet linear, writable and as long as it will get, before a sequence number is used up. 0, or what is
- * wrong: -ENOTSUPP_KERNEL when the staging device can help.
+ * Makes the packet linear, writable and as long as it will get, before a sequence number is used up; one that will not be sent
+ * keeps its length. 0, or what is wrong: -ENOTSUPP_KERNEL when the staging device can help.
  */
 static __always_inline int egress_prepare(struct __sk_buff *skb, const struct work *w)
 {
@@ -196,7 +196,7 @@ static __always_inline int egress_prepare(struct __sk_buff *skb, const struct wo
 		return -ENOTSUPP_KERNEL;
 	/* This one says -ENOTSUPP itself when skb->encapsulation is set: a tunnel left its inner checksum open. */
 	return (int)bpf_skb_change_tail(
-		skb, w->pkt.l4_off + (__u32)TCP_HEADER_LEN + w->padding_max + w->plan.payload_len, 0);
+		skb, w->fits ? w->pkt.l4_off + (__u32)TCP_HEADER_LEN + w->padding_max + w->plan.payload_len : skb->len, 0);
 }
 
 static __always_inline enum partial egress_partial(struct __sk_buff *skb, const struct work *w)
@@ -241,25 +241,28 @@ static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w,
 	if (w->pkt.fragment)
 		return egress_first_fragment(w);
 	w->staged = skb->mark == config.staged_mark;
-	if (skb->gso_size) /* its lengths are those of the whole superpacket */
-		return egress_stage(skb, w);
-	if (!egress_read(skb, w, value ? value->c.settings.padding : settings->padding)) {
-		count(REASON_DROP_MALFORMED);
-		return TC_ACT_SHOT;
+	w->stages = skb->gso_size != 0; /* its lengths are those of the whole superpacket */
+	stage_end();
+	if (!w->stages) {
+		if (!egress_read(skb, w, value ? value->c.settings.padding : settings->padding)) {
+			count(REASON_DROP_MALFORMED);
+			return TC_ACT_SHOT;
+		}
+		stage_end();
+		w->fits = egress_fits(w);
+		err = egress_prepare(skb, w);
+		if (err && err != -ENOTSUPP_KERNEL) {
+			count(REASON_DROP_TRANSFORM);
+			return TC_ACT_SHOT;
+		}
+		w->stages = err != 0;
+		stage_end();
+		if (!w->fits && !w->stages)
+			return too_big(skb, w);
 	}
 	stage_end();
-	if (!egress_fits(w))
-		return too_big(skb, w);
 	egress_l2(skb, w);
 	egress_flow_label(skb, w, value);
-	stage_end();
-	err = egress_prepare(skb, w);
-	if (err == -ENOTSUPP_KERNEL)
-		return egress_stage(skb, w);
-	if (err) {
-		count(REASON_DROP_TRANSFORM);
-		return TC_ACT_SHOT;
-	}
 	flow_env(&w->env);
 	stage_end();
 	if (!value)
@@ -268,7 +271,11 @@ static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w,
 		count(REASON_DROP_NO_CONN);
 		return TC_ACT_SHOT;
 	}
-	return egress_flow(skb, w, value);
+	if (!w->stages)
+		return egress_flow(skb, w, value);
+	if (!w->released)
+		*(volatile __u32 *)&value->mark = w->mark; /* the packet comes back without it */
+	return egress_stage(skb, w);
 }
 
 /*
@@ -288,7 +295,7 @@ static __always_inline int egress(struct __sk_buff *skb)
 	struct work *w;
 	int verdict;
 
-	if (flow_parse(skb, config.ethernet, &pkt) != PARSE_OK || pkt.proto != PROTO_UDP)
+	if (flow_parse(skb, config.ethernet, &pkt) != PARSE_OK || (pkt.proto != PROTO_UDP && !(pkt.later_fragment && pkt.ipv6)))
 		return icmp_error_is_possible(&pkt) ? icmp_quote(skb, &pkt) : TC_ACT_UNSPEC;
 	if (!pkt.later_fragment && !ports_are_wanted(pkt.src_port, pkt.dst_port))
 		return TC_ACT_UNSPEC;

@@ -22,6 +22,15 @@ enum {
 
 _Static_assert(INGRESS_CONTROL_MAX <= WORK_SUM_CHUNK, "control segments are summed in the chunk");
 
+/* The Ethernet addresses of a reply to this frame, to w->l2. */
+static __always_inline void ingress_macs(struct xdp_md *ctx, struct work *w)
+{
+	if (!config.ethernet)
+		return;
+	bpf_xdp_load_bytes(ctx, 6, &w->l2.bytes[0], 6);
+	bpf_xdp_load_bytes(ctx, 0, &w->l2.bytes[6], 6);
+}
+
 /* What a reply to this frame begins with. */
 static __always_inline void ingress_l2(struct xdp_md *ctx, struct work *w)
 {
@@ -29,8 +38,7 @@ static __always_inline void ingress_l2(struct xdp_md *ctx, struct work *w)
 	if (!config.ethernet)
 		return;
 	w->l2.len = w->pkt.l3_off > MIMIC_L2_MAX ? MIMIC_L2_MAX : w->pkt.l3_off;
-	bpf_xdp_load_bytes(ctx, 6, &w->l2.bytes[0], 6);
-	bpf_xdp_load_bytes(ctx, 0, &w->l2.bytes[6], 6);
+	ingress_macs(ctx, w);
 	if (w->pkt.l3_off == 22)
 		bpf_xdp_load_bytes(ctx, 12, &w->l2.bytes[12], 10);
 	else if (w->pkt.l3_off == 18)
@@ -255,6 +263,9 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 		return XDP_DROP;
 	}
 	conn_ingress(&value->c, &w->env, &w->seg, &w->eff);
+	/* Whoever has the address now begins anew. Its tags stay: native XDP does not see one that the NIC took off. */
+	if (w->seg.flags & TCP_SYN && value->c.state == CONN_SYN_RECEIVED)
+		__builtin_memcpy(value->l2.bytes, w->l2.bytes, 2 * ETH_ALEN);
 	w->window_scale = conn_window_scale(&value->c);
 	if (w->eff.notify || w->eff.reply[0].flags)
 		w->l2 = value->l2;
@@ -273,7 +284,7 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 	}
 	if (w->partial) {
 		value->rx_partial = INGRESS_PARTIAL_AGE;
-		*(volatile __u32 *)&shared.partial_seen = 1;
+		*(volatile __u64 *)&shared.partial_ns = w->env.now_ns;
 	} else if (value->rx_partial) {
 		value->rx_partial--;
 	}
@@ -298,7 +309,7 @@ static __always_inline bool ingress_may_reset(const struct work *w)
 
 /*
  * GRO in front of generic XDP, or TSO on a veth pair, made one packet of several segments, and nobody can tell any more where
- * they began.
+ * they began. One that is no longer than the MTU is told by TC ingress (repair.h).
  */
 static __always_inline bool ingress_is_merged(const struct work *w)
 {
@@ -320,8 +331,12 @@ static __always_inline struct mimic_conn *ingress_recall(struct work *w, const s
 {
 	struct mimic_conn *value = ingress_create(w, settings);
 
-	if (!value || !flow_lock(value, &w->key))
+	if (!value)
 		return NULL;
+	if (!flow_lock(value, &w->key)) {
+		count(REASON_DROP_CONN_ENDED);
+		return NULL;
+	}
 	if (value->c.state == CONN_IDLE) {
 		conn_recall_syn(&value->c, &w->env, &w->seg);
 		__sync_fetch_and_add(&shared.half_open, 1);
@@ -371,6 +386,10 @@ static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, s
 		return XDP_DROP;
 	}
 	stage_end();
+	if (ingress_is_control(&w->seg) && w->pkt.l4_len > INGRESS_CONTROL_MAX) {
+		count(REASON_DROP_MALFORMED);
+		return XDP_DROP;
+	}
 	if (ingress_is_control(&w->seg) && !ingress_checksum_is_right(ctx, w)) {
 		count(REASON_DROP_RX_CHECKSUM);
 		return XDP_DROP;
@@ -385,6 +404,8 @@ static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, s
 			value = ingress_recall(w, value ? &value->c.settings : settings);
 		else if (!value)
 			value = ingress_unknown(ctx, w, settings, &verdict);
+	} else if (w->seg.flags & TCP_SYN) {
+		ingress_macs(ctx, w);
 	}
 	stage_end();
 	return value ? ingress_flow(ctx, w, value) : verdict;
@@ -399,7 +420,7 @@ static __always_inline int ingress(struct xdp_md *ctx)
 
 	if (parse_packet(xdp_data(ctx), xdp_end(ctx), config.ethernet, &pkt) != PARSE_OK)
 		return icmp_error_is_possible(&pkt) ? icmp_error(ctx, &pkt) : XDP_PASS;
-	if (pkt.proto != PROTO_TCP || pkt.fragment || !ports_are_wanted(pkt.dst_port, pkt.src_port))
+	if (pkt.proto != PROTO_TCP || pkt.later_fragment || !ports_are_wanted(pkt.dst_port, pkt.src_port))
 		return XDP_PASS;
 	w = work_area(WORK_INGRESS);
 	if (!w)
@@ -416,6 +437,11 @@ static __always_inline int ingress(struct xdp_md *ctx)
 		settings = flow_filter(&w->key, false);
 	if (!value && !settings)
 		return XDP_PASS;
+	/* The others would wait for it in vain: the host's TCP must not get to see the whole, which it would answer by a RST. */
+	if (w->pkt.fragment) {
+		count(REASON_DROP_RX_FRAGMENT);
+		return XDP_DROP;
+	}
 	return ingress_matched(ctx, w, value, settings);
 }
 

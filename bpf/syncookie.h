@@ -196,12 +196,16 @@ static __always_inline int syncookie_send(struct __sk_buff *skb, struct work *w,
 	w->key.remote_port = w->pkt.dst_port;
 	if (!flow_filter(&w->key, true) || !syncookie_check(w, &ack))
 		return TC_ACT_UNSPEC;
-	if (hidden) /* it cannot be got back; native XDP does not lose it */
+	if (hidden) { /* it cannot be got back; native XDP does not lose it */
+		count(REASON_DROP_HALF_OPEN);
 		return TC_ACT_SHOT;
+	}
 	/* A SYN from this machine may have come with an open checksum; the answer's is complete. */
 	if (partial_is_possible(skb) && partial_can_clear(&w->pkt) &&
-	    (partial_clear(skb, &w->pkt, w->front, 0) || (skb->len != len && bpf_skb_change_tail(skb, len, 0))))
+	    (partial_clear(skb, &w->pkt, w->front, 0) || (skb->len != len && bpf_skb_change_tail(skb, len, 0)))) {
+		count(REASON_DROP_HALF_OPEN);
 		return TC_ACT_SHOT;
+	}
 	return (int)bpf_redirect(config.ifindex, 0);
 }
 

@@ -54,10 +54,13 @@ struct work {
 	__u8 window_scale;
 	__u8 partial; /* the checksum is not complete */
 	__u8 staged;  /* comes from the staging device */
+	__u8 fits;    /* the MTU, as a segment */
+	__u8 stages;  /* has to go to the staging device */
 	__u8 released; /* comes from the daemon */
 	__u8 waits;    /* and has to stay there */
 	__u8 hidden;   /* TC ingress: the Ethernet header is in front of skb->data */
 	__u8 cookies;  /* TC ingress: answers to SYNs may come by */
+	__u8 merged;   /* TC ingress: GRO made it of several packets */
 };
 
 enum work_area {

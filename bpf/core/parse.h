@@ -39,7 +39,7 @@ enum parse_proto {
 };
 
 enum parse_result {
-	PARSE_OK,    /* UDP or TCP; `packet` is filled */
+	PARSE_OK,    /* UDP, TCP or a later fragment; `packet` is filled */
 	PARSE_OTHER, /* anything else, also what is too odd to be ours */
 	PARSE_SHORT, /* the headers go on behind `end`: pull more and try again */
 };
@@ -47,7 +47,7 @@ enum parse_result {
 struct packet {
 	__u8 l3_off, l4_off; /* from the start of the frame */
 	__u8 proto_off;	     /* of the byte that names the L4 protocol */
-	__u8 proto;	     /* PROTO_UDP or PROTO_TCP */
+	__u8 proto;	     /* PROTO_UDP or PROTO_TCP; of a later fragment: what the header says that comes before */
 	bool ipv6;
 	bool fragment;	     /* any fragment */
 	bool later_fragment; /* not the first one: no ports */
@@ -201,12 +201,12 @@ CORE_FN enum parse_result parse_packet(const void *data, const void *end, bool e
 		return PARSE_OTHER;
 	if (result != PARSE_OK)
 		return result;
-	if (pkt->proto != PROTO_UDP && pkt->proto != PROTO_TCP)
-		return PARSE_OTHER;
 	pkt->src_port = 0;
 	pkt->dst_port = 0;
-	if (pkt->later_fragment)
+	if (pkt->later_fragment) /* its protocol may be that of an extension header that only the first one has */
 		return PARSE_OK;
+	if (pkt->proto != PROTO_UDP && pkt->proto != PROTO_TCP)
+		return PARSE_OTHER;
 	if (pkt->l4_len < (pkt->proto == PROTO_UDP ? UDP_HEADER_LEN : TCP_HEADER_LEN))
 		return PARSE_OTHER;
 	ports = (const void *)((const __u8 *)data + pkt->l4_off);

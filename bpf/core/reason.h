@@ -36,7 +36,7 @@
 	X(DROP_RX_CHECKSUM, "drop_rx_checksum", "segment with a wrong checksum")           \
 	X(DROP_RX_PADDING, "drop_rx_padding", "shorter than the padding agreed upon")              \
 	X(DROP_RX_RESTORE, "drop_rx_restore", "the driver refused to change the packet")           \
-	X(DROP_RX_MERGED, "drop_rx_merged", "merged by GRO before generic XDP, cannot be restored") \
+	X(DROP_RX_MERGED, "drop_rx_merged", "segments merged by GRO before generic XDP, cannot be restored") \
 	X(RX_RST, "rx_rst", "resets believed")                                                     \
 	X(RX_RST_CHECKED, "rx_rst_checked", "resets and SYNs answered by a liveness check")        \
 	X(RX_REFUSED, "rx_refused", "SYNs answered by RST: no Mimic at the peer's port")           \
@@ -52,7 +52,9 @@
 	X(DROP_HALF_OPEN, "drop_half_open", "SYN dropped: too many half-open connections")         \
 	X(DROP_RESET_LIMIT, "drop_reset_limit", "RSTs not sent: too many, or to one source too often") \
 	X(TX_ICMP, "tx_icmp", "ICMP errors about restored datagrams sent as about segments")       \
-	X(DROP_TX_ICMP, "drop_tx_icmp", "dropped: ICMP error about a datagram of no connection")
+	X(DROP_TX_ICMP, "drop_tx_icmp", "dropped: ICMP error about a datagram of no connection")   \
+	X(DROP_RX_FRAGMENT, "drop_rx_fragment", "segment fragmented on its way: the path's MTU is smaller") \
+	X(DROP_STAGING, "drop_staging", "dropped: more at once than the staging device takes")
 
 enum reason {
 #define REASON_ENUM(id, name, text) REASON_##id,

@@ -213,18 +213,25 @@ static inline void model_ingress(struct model *model, const struct rig *rig, con
 	bool control;
 
 	model_begin(model, conn, bytes, len, MODEL_XDP_PASS);
-	if (!model_is_ours(model, rig, key, PROTO_TCP) || model->pkt.fragment)
+	if (!model_is_ours(model, rig, key, PROTO_TCP) || model->pkt.later_fragment)
 		return;
 	model->matched = true;
+	if (model->pkt.fragment) {
+		model_drop(model, MODEL_XDP_DROP, REASON_DROP_RX_FRAGMENT);
+		return;
+	}
 	if (!model_read_segment(model, &tcp, &seg)) {
 		model_drop(model, MODEL_XDP_DROP, REASON_DROP_MALFORMED);
 		return;
 	}
 	l4 = model->bytes + model->pkt.l4_off;
 	control = seg.flags & (TCP_SYN | TCP_RST | TCP_FIN) || (seg.payload_len <= 1 && !(seg.flags & TCP_PSH));
+	if (control && model->pkt.l4_len > MODEL_CONTROL_MAX) {
+		model_drop(model, MODEL_XDP_DROP, REASON_DROP_MALFORMED);
+		return;
+	}
 	if (control && !transform_is_partial(&key->remote, &key->local, PROTO_TCP, model->pkt.l4_len, tcp.check) &&
-	    (model->pkt.l4_len > MODEL_CONTROL_MAX ||
-	     !naive_l4_ok(model->bytes + model->pkt.l3_off, IPPROTO_TCP, l4, model->pkt.l4_len))) {
+	    !naive_l4_ok(model->bytes + model->pkt.l3_off, IPPROTO_TCP, l4, model->pkt.l4_len)) {
 		model_drop(model, MODEL_XDP_DROP, REASON_DROP_RX_CHECKSUM);
 		return;
 	}

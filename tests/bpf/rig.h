@@ -137,7 +137,7 @@ static inline struct rig *rig_reset(int index)
 	shared->staging_ifindex = 0;
 	shared->held_frame_bytes = 0;
 	shared->xdp_native = 0;
-	shared->partial_seen = 0;
+	shared->partial_ns = 0;
 	return rig;
 }
 

@@ -260,7 +260,8 @@ START_TEST(test_fragments)
 			spec.frag_off = (uint16_t)(piece * 9 | (piece < 2) << 13);
 			spec.proto = piece ? IPPROTO_UDPLITE : IPPROTO_UDP; /* no header in later ones */
 			frame_build(&frame, &spec);
-			frame.bytes[frame.proto_off] = IPPROTO_UDP;
+			/* In IPv6, headers may follow in the first one, and all name the first of those. */
+			frame.bytes[frame.proto_off] = ipv6 && piece == 2 ? IPPROTO_DSTOPTS : IPPROTO_UDP;
 			rig_count(rig, &before);
 			rig_egress(rig, frame.bytes, frame.len, &run);
 			expect_eq(run.verdict, TC_ACT_SHOT);
@@ -271,6 +272,39 @@ START_TEST(test_fragments)
 		rig_egress(rig, frame.bytes, frame.len, &run);
 		expect_eq(run.verdict, (uint32_t)TC_ACT_UNSPEC);
 		rig_expect_bytes(rig, "fragment", run.bytes, run.len, frame.bytes, frame.len);
+	}
+}
+END_TEST
+
+/* Fragments of a segment: without the first one the host's TCP cannot put it together. */
+START_TEST(test_fragments_in)
+{
+	struct rig *rig = rig_reset(_i);
+	struct rig_counters before;
+	struct frame_spec spec;
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	struct conn_key key;
+
+	for (unsigned int variant = 0; variant < 8; variant++) {
+		bool ipv6 = variant & 1, later = variant & 2, ours = variant & 4, dropped = ours && !later;
+
+		frame_spec_init(&spec, ipv6, payload, 64);
+		spec.ethernet = rig->ethernet;
+		spec.proto = IPPROTO_TCP;
+		key = rig_key(&spec, false);
+		key.remote.word[3] ^= !ours;
+		datapath_clear_filters(&rig->datapath);
+		rig_add_filter(rig, &key, &settings);
+		spec.ext_count = ipv6 ? 1 : 0;
+		spec.ext[0] = (struct frame_ext){ .type = IPPROTO_FRAGMENT, .frag_off = later ? 9 << 3 : 1 };
+		spec.frag_off = later ? 9 : 1 << 13;
+		frame_build(&frame, &spec);
+		rig_count(rig, &before);
+		rig_ingress(rig, frame.bytes, frame.len, &run);
+		expect_eq(run.verdict, dropped ? MODEL_XDP_DROP : MODEL_XDP_PASS);
+		rig_expect_counted(rig, &before, dropped ? REASON_DROP_RX_FRAGMENT : REASON_NONE, REASON_NONE);
+		if (!dropped)
+			rig_expect_bytes(rig, "fragment", run.bytes, run.len, frame.bytes, frame.len);
 	}
 }
 END_TEST
@@ -395,7 +429,7 @@ START_TEST(test_staging)
 	rig_count(rig, &before);
 	expect(!rig_try_egress(rig->datapath.egress_fd, frame.bytes, frame.len, &superpacket, &run));
 	expect_eq(run.verdict, TC_ACT_SHOT);
-	rig_expect_counted(rig, &before, REASON_DROP_NO_STAGING, REASON_NONE);
+	rig_expect_counted(rig, &before, REASON_DROP_TRANSFORM, REASON_NONE);
 
 	expect(!rig_try_egress(rig->datapath.staged_fd, frame.bytes, frame.len, NULL, &run));
 	expect_eq(run.verdict, TC_ACT_REDIRECT);
@@ -445,6 +479,37 @@ START_TEST(test_merged)
 }
 END_TEST
 
+/* One that is no longer than the MTU is known by the skb alone, at TC ingress. */
+START_TEST(test_merged_short)
+{
+	struct rig *rig = rig_reset(_i);
+	struct __sk_buff superpacket = { .gso_size = 20, .gso_segs = 2 };
+	struct rig_counters before;
+	struct mimic_conn conn;
+	struct frame_spec spec;
+	struct conn_key key;
+
+	for (unsigned int variant = 0; variant < 8; variant++) {
+		bool native = variant & 1, ours = variant & 2, merged = variant & 4, dropped = ours && merged && !native;
+
+		frame_spec_init(&spec, false, payload, 40);
+		spec.ethernet = rig->ethernet;
+		key = rig_key(&spec, false);
+		rig_remove_connections(rig);
+		conn = rig_established(1, 2, 0);
+		rig_want_port(rig, &key);
+		if (ours)
+			rig_put(rig, &key, &conn);
+		frame_build(&frame, &spec);
+		rig->datapath.shared->xdp_native = native;
+		rig_count(rig, &before);
+		expect(!rig_try_egress(rig->datapath.repair_fd, frame.bytes, frame.len, merged ? &superpacket : NULL, &run));
+		expect_eq(run.verdict, dropped ? TC_ACT_SHOT : (uint32_t)TC_ACT_UNSPEC);
+		rig_expect_counted(rig, &before, dropped ? REASON_DROP_RX_MERGED : REASON_NONE, REASON_NONE);
+	}
+}
+END_TEST
+
 /* A restored datagram of a connection whose segments come with an open checksum. */
 START_TEST(test_repair)
 {
@@ -455,7 +520,7 @@ START_TEST(test_repair)
 	struct frame_spec spec;
 	struct conn_key key;
 
-	rig->datapath.shared->partial_seen = 1;
+	rig->datapath.shared->partial_ns = ~0ull >> 1; /* not long ago, ever */
 	for (size_t len = 0; len < 200; len++) {
 		frame_spec_init(&spec, len & 1, payload, len);
 		rig_turn(&spec);
@@ -490,7 +555,9 @@ int main(void)
 	tcase_add_loop_test(tcase, test_fragments, 0, RIG_COUNT);
 	tcase_add_loop_test(tcase, test_too_big, 0, 2);
 	tcase_add_loop_test(tcase, test_staging, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_fragments_in, 0, RIG_COUNT);
 	tcase_add_loop_test(tcase, test_merged, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_merged_short, 0, RIG_COUNT);
 	tcase_add_loop_test(tcase, test_repair, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return rigs_run(suite);
