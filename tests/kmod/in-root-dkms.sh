@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs as root in a Debian with dkms, by kmod_dkms: in-root-dkms.sh SOURCES VERSION RELEASE OUT. SOURCES is what a
-# source package of the module would hold; OUT gets the installed mimic.ko, decompressed.
+# source package of the module would hold; the directory OUT gets what DKMS installed: kmod/mimic.ko, decompressed; and
+# installed/, the file as it is and modules.dep.
 set -eu
 sources=$1 version=$2 release=$3 out=$4
 
@@ -56,7 +57,11 @@ dkms status
 installed || fail "not installed"
 unpack /tmp/mimic.ko
 verified /tmp/mimic.ko
-cp /tmp/mimic.ko "$out"
+mkdir -p "$out/kmod" "$out/installed"
+cp /tmp/mimic.ko "$out/kmod"
+file=$(modinfo -k "$release" -n mimic)
+grep "^updates/dkms/${file##*/}:" "/lib/modules/$release/modules.dep" || fail "not in modules.dep"
+cp "$file" "/lib/modules/$release/modules.dep" "$out/installed"
 
 echo "--- when a kernel is installed"
 dkms remove -m mimic -v "$version" -k "$release" || fail "dkms remove"

@@ -5,15 +5,19 @@
 # It adds to tests/vm/lib.sh, whose functions and cache it uses.
 #
 #   kmod_build KERNEL DIR [ARG...]   build the module in DIR (a copy of kmod/) by `make ARG...`
-#   kmod_kfunc KERNEL                build it, and run Mimic with it and without in that kernel
+#   kmod_modules KERNEL              the module and others of its name; prints their directory
+#   kmod_kfunc KERNEL                run Mimic with the module and without in that kernel
+#   kmod_wireguard KERNEL LEVELS     carry the kernel's WireGuard at these levels of the datapath
 #   kmod_load KERNEL DIR             load what lies in DIR in that kernel, and call it
-#   kmod_dkms KERNEL                 build and install it by DKMS in a Debian of that kernel's suite; load the result
+#   kmod_dkms KERNEL                 build and install it by DKMS in a Debian of that kernel's suite; load the result, and use
+#                                    it as that Debian would
 #
 # A compiler that this machine lacks comes with a small Debian of the suite, in which the command runs: nothing is
 # left in it, since it is the lower layer of an overlay. In the cache:
 #
 #   headers/KERNEL-RELEASE/        the unpacked linux-headers, with build programs for this machine
 #   root/SUITE-HASH/               a Debian with the packages that HASH stands for
+#   module/KERNEL-HASH/            what kmod_modules built from the sources that HASH stands for
 #
 # All functions return non-zero on errors, after a message on stderr that names what to do.
 
@@ -46,7 +50,7 @@ kmod_fetch_headers()
 	kernel=$1 release=$2 dir=$3 debs=$3.debs
 	trap 'rm -rf "$debs"' EXIT
 	mkdir -p "$dir" "$debs"
-	vm_update "$vm_suite" "$vm_arch" || exit 1
+	vm_update "$vm_suite" "$vm_arch" "linux-headers-$release" || { kmod_gone "linux-headers-$release" "$kernel"; exit 1; }
 	mapfile -t depends < <(vm_apt "$vm_suite" "$vm_arch" apt-cache depends "linux-headers-$release" |
 			       sed -n 's/^ *|*Depends: \(linux-\(headers\|kbuild\)-[0-9][^ :]*\).*/\1/p' | sort -u)
 	[ ${#depends[@]} -gt 0 ] || { kmod_gone "linux-headers-$release" "$kernel"; exit 1; }
@@ -57,7 +61,7 @@ kmod_fetch_headers()
 		*) (cd "$debs" && vm_apt "$vm_suite" "$vm_arch" apt-get download "$package") || exit 1; continue ;;
 		esac
 		(
-			[ "$vm_arch" = "$kmod_native" ] || vm_update "$vm_suite" "$kmod_native"
+			[ "$vm_arch" = "$kmod_native" ] || vm_update "$vm_suite" "$kmod_native" "$package" || exit 1
 			cd "$debs" && vm_apt "$vm_suite" "$kmod_native" apt-get download "$package"
 		) || exit 1
 	done
@@ -147,14 +151,28 @@ kmod_copy()
 		cp -p "$kmod_srcdir"/kmod/{Kbuild,Makefile,*.[ch]} "$1/kmod"
 }
 
-# kmod_build KERNEL DIR [ARG...]: DIR (below the test's temporary directory) gets kmod/mimic.ko and dkms.conf. kmod_source is a
-# file that takes the place of kmod/mimic.c.
+# kmod_compilers SUITE COMPILER: prints the packages with which COMPILER (gcc-14) builds for all kernels of the table in SUITE, so that
+# one root serves them all.
+kmod_compilers()
+{
+	local arch
+	echo "$2"
+	for arch in $(awk -v suite="$1" '$3 == suite { print $2 }' "$vm_here/kernels" | sort -u); do
+		case $arch in
+		arm64) echo "$2-aarch64-linux-gnu" binutils-aarch64-linux-gnu ;;
+		riscv64) echo "$2-riscv64-linux-gnu" binutils-riscv64-linux-gnu ;;
+		esac
+	done | tr ' ' '\n'
+}
+
+# kmod_build KERNEL DIR [ARG...]: DIR (below the test's temporary directory or the cache) gets kmod/mimic.ko and dkms.conf. kmod_source
+# is a file that takes the place of kmod/mimic.c.
 kmod_source=
 
 kmod_build()
 {
 	local name=$1 dir=$2 kdir image compiler cross='' root
-	local -a args
+	local -a args compilers
 	shift 2
 	vm_kernel "$name" && kdir=$(kmod_headers "$name") && image=$(vm_kernel_image "$(vm_kernel_dir "$name")") &&
 		kmod_copy "$dir" && { [ -z "$kmod_source" ] || cp "$kmod_source" "$dir/kmod/mimic.c"; } || return 1
@@ -174,8 +192,8 @@ kmod_build()
 		vm_need "$cross$compiler" "$compiler${cross:+-${cross%-}}" && "${args[@]}" ;;
 	*)
 		# pahole and libssl are what linux-kbuild depends on.
-		root=$(kmod_root "$vm_suite" make libc6-dev sparse pahole libssl3t64 \
-			"$compiler${cross:+-${cross%-}}" ${cross:+binutils-${cross%-}}) &&
+		mapfile -t compilers < <(kmod_compilers "$vm_suite" "$compiler")
+		root=$(kmod_root "$vm_suite" make libc6-dev sparse pahole libssl3t64 "${compilers[@]}") &&
 			kmod_in "$root" "${args[@]}" ;;
 	esac
 }
@@ -248,12 +266,13 @@ kmod_load()
 		"$module" "$dir/calls" "$dir/calls.bpf.o" "$dir/broken"
 }
 
-# kmod_kfunc KERNEL: builds the module and others of its name, and runs tests/vm/guest-kfunc.sh with them.
-kmod_kfunc()
+# kmod_make_modules KERNEL DIR: DIR gets mimic.ko; old.ko, of another version; stub.ko, without the functions; no-btf.ko, that without
+# BTF.
+kmod_make_modules()
 {
-	local name=$1 dir=$kmod_tmp/kfunc objcopy=objcopy cc
-	vm_kernel "$name" && cc=$(vm_cc) || return 1
+	local name=$1 dir=$2 objcopy=objcopy
 	vm_is_native || objcopy=$vm_triplet-objcopy
+	vm_log "building modules for $name"
 	mkdir -p "$dir" && kmod_build "$name" "$dir/product" >"$dir/log" 2>&1 &&
 		kmod_build "$name" "$dir/old" MIMIC_VERSION=0.7.1 >>"$dir/log" 2>&1 ||
 		{ cat "$dir/log"; vm_log "the module for $name did not build"; return 1; }
@@ -261,9 +280,38 @@ kmod_kfunc()
 	kmod_source=$kmod_here/stub.c kmod_build "$name" "$dir/stub" >>"$dir/log" 2>&1
 	cp "$dir/product/kmod/mimic.ko" "$dir" && cp "$dir/old/kmod/mimic.ko" "$dir/old.ko" &&
 		cp "$dir/stub/kmod/mimic.ko" "$dir/stub.ko" &&
-		"$objcopy" --remove-section .BTF "$dir/stub.ko" "$dir/no-btf.ko" &&
+		"$objcopy" --remove-section .BTF "$dir/stub.ko" "$dir/no-btf.ko" || { cat "$dir/log"; return 1; }
+	rm -r "$dir"/{product,old,stub}
+}
+
+# kmod_modules KERNEL: builds them unless these very sources were built before; prints the directory. (After vm_kernel.)
+kmod_modules()
+{
+	local hash release
+	release=$(kmod_release "$1") || return 1
+	hash=$( (echo "$release"; declare -f kmod_build kmod_make_modules
+		 cat "$kmod_srcdir"/{dkms.conf,kmod/{Kbuild,Makefile,*.[ch]}} "$kmod_here/stub.c") | sha256sum | cut -c 1-16)
+	vm_cached "module/$1-$hash" kmod_make_modules "$1"
+}
+
+# kmod_kfunc KERNEL: runs tests/vm/guest-kfunc.sh with the module and others of its name. Environment: ROUNDS=few, fewer rounds of
+# traffic, unless MIMIC_LONG is set.
+kmod_kfunc()
+{
+	local name=$1 dir=$kmod_tmp modules cc
+	vm_kernel "$name" && cc=$(vm_cc) && modules=$(kmod_modules "$name") &&
 		"$cc" -std=gnu11 -O2 -Wall -static -o "$dir/offload" "$kmod_here/offload.c" || return 1
-	VM_TIMEOUT=${VM_TIMEOUT:-900} vm_test "$name" kfunc "$dir"/{offload,mimic.ko,old.ko,stub.ko,no-btf.ko}
+	[ -n "${MIMIC_LONG:-}" ] || vm_env+=("ROUNDS=${ROUNDS:-all}")
+	VM_TIMEOUT=${VM_TIMEOUT:-900} vm_test "$name" kfunc "$dir/offload" "$modules"/{mimic,old,stub,no-btf}.ko
+}
+
+# kmod_wireguard KERNEL LEVELS: runs tests/vm/guest-wireguard.sh with the module.
+kmod_wireguard()
+{
+	local name=$1 modules
+	vm_kernel "$name" && modules=$(kmod_modules "$name") || return 1
+	vm_env+=("LEVELS=$2")
+	vm_wireguard "$name" "$modules/mimic.ko"
 }
 
 # ---- DKMS ----------------------------------------------------------------------------------------------------------
@@ -271,12 +319,19 @@ kmod_kfunc()
 # kmod_dkms KERNEL: the Debian has the kernel's packages, installed as on a user's machine, but nothing of Mimic.
 kmod_dkms()
 {
-	local name=$1 release root dir=$kmod_tmp/dkms
+	local name=$1 release root tool path dir=$kmod_tmp/dkms
+	local -a tools=()
 	vm_kernel "$name" && release=$(kmod_release "$name") &&
 		root=$(kmod_root "$vm_suite" dkms gcc make libc6-dev kmod openssl xz-utils libelf-dev libbpf-dev \
 			"linux-image-$release" "linux-headers-$release") || return 1
-	mkdir -p "$dir/kmod" && kmod_copy "$dir/source" &&
+	mkdir -p "$dir" && kmod_copy "$dir/source" &&
 		cp "$kmod_here/in-root-dkms.sh" "$dir" &&
-		kmod_in "$root" bash "$dir/in-root-dkms.sh" "$dir/source" "$(kmod_version)" "$release" "$dir/kmod/mimic.ko" &&
-		kmod_inspect "$dir/kmod/mimic.ko" "$release" && kmod_load "$name" "$dir"
+		kmod_in "$root" bash "$dir/in-root-dkms.sh" "$dir/source" "$(kmod_version)" "$release" "$dir" &&
+		kmod_inspect "$dir/kmod/mimic.ko" "$release" && kmod_load "$name" "$dir" || return 1
+	for tool in depmod modinfo modprobe; do
+		path=$(vm_find_tool / $tool) || vm_need $tool kmod || return 1
+		tools+=("$path")
+	done
+	vm_env=()
+	vm_test "$name" dkms "$vm_here/guest-basic.sh" "$dir/installed" "${tools[@]}"
 }

@@ -5,7 +5,8 @@
 # udpflow and wirecheck. In left: `mimic local=...:5000`, `udpflow echo`; in right: `mimic remote=...:5000`,
 # `udpflow send --reply`; in mid: `wirecheck` on toleft.
 #
-# Environment: PROBE_SIZES, more or fewer payload sizes.
+# Environment: LEVEL, the level of the datapath (default: auto, which has to give bpf, without a module); PROBE_SIZES, more or
+# fewer payload sizes.
 # shellcheck source-path=SCRIPTDIR source=guest-lib.sh
 . ./guest-lib.sh
 
@@ -23,20 +24,28 @@ exchange()
 	stop $echo "udpflow echo on $1"
 }
 
-uname -r
+level=${LEVEL:-auto}
+expected=$level
+[ "$level" = auto ] && expected=bpf
+partial='partial_csum=0'
+[ "$level" = kfunc ] && partial='partial_csum>=300'
+
+uname -rm
 link_bridge
+load_check left --datapath="$level" || fail "mimic run --check"
 
 become mid ./wirecheck -i toleft --port 5000 -w result/wire.pcap --no-udp --require 'data>=400' \
-	--require 'handshakes>=2' >/tmp/wirecheck.log 2>&1 &
+	--require 'handshakes>=2' --require "$partial" >/tmp/wirecheck.log 2>&1 &
 wirecheck=$!
 ready wirecheck
-become left ./mimic run -f local=10.77.0.1:5000 -f 'local=[fd77::1]:5000' eth0 >/tmp/left.log 2>&1 &
+become left ./mimic run --datapath="$level" -f local=10.77.0.1:5000 -f 'local=[fd77::1]:5000' eth0 >/tmp/left.log 2>&1 &
 left=$!
-become right ./mimic run -f remote=10.77.0.1:5000 -f 'remote=[fd77::1]:5000' eth0 >/tmp/right.log 2>&1 &
+become right ./mimic run --datapath="$level" -f remote=10.77.0.1:5000 -f 'remote=[fd77::1]:5000' eth0 >/tmp/right.log 2>&1 &
 right=$!
 await $left left
 await $right right
 echo "both attached, up $(uptime_s) s"
+load_facts $left
 
 sizes=${PROBE_SIZES:-0-40,63-65,100,127-129,511-513,576,1000,1200,1280}
 exchange 10.77.0.1 10.77.0.2 "$sizes,1459-1460"
@@ -44,6 +53,7 @@ exchange '[fd77::1]' '[fd77::2]' "$sizes,1439-1440"
 
 in_ns left ./mimic show eth0 >/tmp/show.log 2>&1 || fail "mimic show"
 grep -q Established /tmp/show.log || fail "mimic show tells of no established connection"
+grep -q "^- Datapath: $expected\$" /tmp/show.log || fail "mimic show does not tell of level $expected"
 cat /tmp/show.log
 stop $left "mimic in left"
 stop $right "mimic in right"

@@ -31,7 +31,7 @@ fail()
 		tail -n 60 "$log"
 	done
 	dmesg | tail -n 20
-	cp /tmp/*.log /t/result/
+	cp /tmp/*.log /t/result/ 2>/dev/null
 	exit 1
 }
 
@@ -136,6 +136,40 @@ no_drops()
 		in_ns "$ns" ./mimic show -p eth0 | grep -E ' dropped: |\((event_lost|handshake_failed)\)' |
 			grep -v '(drop_malformed)' && fail "mimic in $ns dropped datagrams"
 	done
+}
+
+# load_check NAMESPACE OPTION...: `mimic run --check`; what it says is in /tmp/load.log, how many seconds it took in $load_s.
+load_check()
+{
+	local ns=$1 began status
+	shift
+	began=$(uptime_s)
+	in_ns "$ns" ./mimic run --check "$@" -f local=10.77.0.1:5000 eth0 >/tmp/load.log 2>&1
+	status=$?
+	load_s=$(uptime_s | awk -v began="$began" '{ printf "%.1f", $1 - began }')
+	return $status
+}
+
+# load_facts PID: a line for docs/kernels.md, which tests/vm/table.sh collects: level and object of the last load_check and its
+# seconds, and how many instructions the verifier went through for each program of the mimic that runs with the same options.
+load_facts()
+{
+	local file id insns name programs='' sum=0
+	for file in /proc/"$1"/fdinfo/*; do
+		# A link has a prog_id, too, but no number of instructions.
+		id=$(sed -n 's/^prog_id:[^0-9]*//p' "$file" 2>/dev/null)
+		insns=$(sed -n 's/^verified_insns:[^0-9]*//p' "$file" 2>/dev/null)
+		[ -n "$id" ] && [ -n "$insns" ] || continue
+		name=$(bpftool prog show id "$id" | sed -n 's/^[0-9]*: .* name mimic_\([a-z_]*\).*/\1/p')
+		programs="$programs ${name:-unknown}=$insns"
+		sum=$((sum + insns))
+	done
+	[ $sum -gt 0 ] || fail "the kernel tells of no program of process $1"
+	# The full object is the only one that calls the module.
+	echo "facts: $(uname -r) $(uname -m)" \
+		"level=$(sed -n 's/.*Datapath: \([a-z]*\).*/\1/p' /tmp/load.log)" \
+		"object=$(sed -n -e 's/.*Datapath: kfunc.*/full/p' -e 's/.*Datapath: bpf (\([a-z]*\) .*/\1/p' /tmp/load.log)" \
+		"jit=$(cat /proc/sys/net/core/bpf_jit_enable) load_s=$load_s insns=$sum$programs"
 }
 
 # established NAMESPACE: how many connections are

@@ -16,6 +16,8 @@
 #   base/NAME-HASH.cpio  the part of the initramfs that does not depend on the test
 #   cross/ARCH-HASH/     the product, built for ARCH
 #
+# tests/kmod/lib.sh and tests/vm/image.sh add to it.
+#
 # All functions return non-zero on errors, after a message on stderr that names what to do.
 #
 #   to add                     edit
@@ -25,9 +27,10 @@
 #   a test                     a guest script; an executable that calls vm_run, like amd64-6.1-basic
 #   other packages (headers    a function for vm_cached that calls vm_update, vm_apt ... apt-get download and
 #   for module builds, ...)    vm_unpack, as vm_fetch_kernel does
+#   other names of a suite     vm_update
 #   two VMs that talk          two vm_run side by side, each with vm_qemu_args=(-netdev socket,... -device virtio-net-...)
-#   a whole Debian             an image made by a function for vm_cached; vm_qemu_args=(-drive ...,snapshot=on), and a
-#                              guest script that mounts it (virtio_blk, ext4 and 9p are in every guest) and chroots
+#   a whole Debian             image.sh; or vm_qemu_args=(-drive ...,snapshot=on) and a guest script that mounts it
+#                              (virtio_blk, ext4 and 9p are in every guest) and chroots
 
 vm_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 vm_srcdir=$(cd "$vm_here/../.." && pwd)
@@ -76,6 +79,7 @@ vm_kernel()
 	i386) vm_triplet=i386-linux-gnu vm_console=ttyS0 vm_bus=pci ;;
 	arm64) vm_triplet=aarch64-linux-gnu vm_console=ttyAMA0 ;;
 	armhf) vm_triplet=arm-linux-gnueabihf vm_console=ttyAMA0 ;;
+	ppc64el) vm_triplet=powerpc64le-linux-gnu vm_console=hvc0 vm_bus=pci ;;
 	riscv64) vm_triplet=riscv64-linux-gnu vm_console=ttyS0 ;;
 	*) vm_log "architecture $vm_arch is unknown to tests/vm/lib.sh"; return 1 ;;
 	esac
@@ -135,16 +139,10 @@ vm_mirror()
 	echo "$uri"
 }
 
-# vm_apt_root SUITE ARCH DIR: makes an apt configuration for one suite and architecture.
+# vm_apt_root DIR: makes the directories of an apt configuration for one suite and architecture.
 vm_apt_root()
 {
-	local suite=$1 arch=$2 dir=$3 uri
-	uri=$(vm_mirror) || return 1
-	mkdir -p "$dir"/{lists/partial,archives/partial,etc}
-	: >"$dir/status"
-	# A snapshot of sid may be older than its Valid-Until.
-	echo "deb [arch=$arch check-valid-until=no signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
-	     "$uri $suite main" >"$dir/etc/sources.list"
+	mkdir -p "$1"/{lists/partial,archives/partial,etc} && : >"$1/status"
 }
 
 # vm_apt SUITE ARCH COMMAND [ARG...]: apt-get or apt-cache with that configuration.
@@ -152,7 +150,7 @@ vm_apt()
 {
 	local suite=$1 arch=$2 command=$3 dir
 	shift 3
-	dir=$(vm_cached "apt/$suite-$arch" vm_apt_root "$suite" "$arch") || return 1
+	dir=$(vm_cached "apt/$suite-$arch" vm_apt_root) || return 1
 	"$command" -q=2 -o APT::Architecture="$arch" -o APT::Architectures="$arch" \
 		-o Dir::State="$dir" -o Dir::State::status="$dir/status" -o Dir::State::Lists="$dir/lists" \
 		-o Dir::Etc::SourceList="$dir/etc/sources.list" -o Dir::Etc::SourceParts=/dev/null \
@@ -162,14 +160,43 @@ vm_apt()
 		-o APT::Sandbox::User=root "$@"
 }
 
-# vm_update SUITE ARCH: downloads the lists. The calling subshell then has this apt configuration for itself until it ends.
+# vm_update_as NAME SUITE ARCH [PACKAGE]: downloads the lists of SUITE, which the archive calls NAME, too. Fails when they are not
+# what their Release file says, or are of another suite, or have no PACKAGE.
+vm_update_as()
+{
+	local name=$1 suite=$2 arch=$3 package=${4:-} uri
+	uri=$(vm_mirror) || return 1
+	# A snapshot of sid may be older than its Valid-Until.
+	echo "deb [arch=$arch check-valid-until=no signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
+	     "$uri $name main" >"$vm_cache/apt/$suite-$arch/etc/sources.list"
+	vm_apt "$suite" "$arch" apt-get update -o APT::Update::Error-Mode=any || return 1
+	if [ "$name" != "$suite" ]; then
+		vm_apt "$suite" "$arch" apt-get indextargets --format "\$(CODENAME)" 'Created-By: Packages' |
+			grep -qx "$suite" || return 1
+	fi
+	[ -z "$package" ] || vm_apt "$suite" "$arch" apt-cache show "$package" >/dev/null 2>&1
+}
+
+# vm_update SUITE ARCH [PACKAGE]: downloads the lists. The calling subshell then has this apt configuration for itself until it ends.
+# A mirror may renew the names of one suite at different times, and hold a Release file that fits only some architectures'
+# lists: where those of SUITE do not verify, or lack PACKAGE, those of its other name are taken, which verify too.
 vm_update()
 {
-	mkdir -p "$vm_cache/apt"
-	exec 8>"$vm_cache/apt/$1-$2.use.lock"
+	local suite=$1 arch=$2 package=${3:-} name
+	vm_cached "apt/$suite-$arch" vm_apt_root >/dev/null || return 1
+	exec 8>"$vm_cache/apt/$suite-$arch.use.lock"
 	flock 8
-	vm_log "apt-get update for $1 $2"
-	vm_apt "$1" "$2" apt-get update
+	vm_log "apt-get update for $suite $arch"
+	vm_update_as "$suite" "$suite" "$arch" "$package" && return
+	for name in stable oldstable testing; do
+		case $suite in *-*) name+=-${suite#*-} ;; esac
+		vm_update_as "$name" "$suite" "$arch" "$package" 2>/dev/null || continue
+		vm_log "ATTENTION: the archive's $suite ($arch) is broken or has no ${package:-complete lists}:" \
+			"taking its $name, which is $suite too, perhaps of another date"
+		return
+	done
+	vm_log "the archive has no $suite for $arch whose lists verify${package:+ and that has $package}"
+	return 1
 }
 
 # vm_unpack DIR DEB...: unpacks packages into a tree with merged /usr, whatever the suite. Absolute symbolic links are
@@ -237,7 +264,7 @@ vm_fetch_kernel()
 	trap 'rm -rf "$debs"' EXIT
 	mkdir -p "$dir" "$debs"
 	vm_need depmod kmod || exit 1
-	vm_update "$suite" "$arch" || exit 1
+	vm_update "$suite" "$arch" "$package" || exit 1
 	read -ra packages <<<"$(vm_image_packages "$suite" "$arch" "$package")"
 	vm_log "downloading ${packages[*]} of $suite $arch"
 	(cd "$debs" && vm_apt "$suite" "$arch" apt-get download "${packages[@]}") || exit 1
@@ -381,7 +408,7 @@ vm_make_base()
 vm_base()
 {
 	local kernel root hash tool tools=()
-	find "$vm_cache/base" "$vm_cache/cross" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} + 2>/dev/null
+	find "$vm_cache"/{base,cross,module} -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} + 2>/dev/null
 	kernel=$(vm_kernel_dir "$1") || return 1
 	root=$(vm_user_dir) || return 1
 	for tool in "${vm_guest_tools[@]}"; do
@@ -467,6 +494,7 @@ vm_run()
 	case ${vm_machine[0]} in
 	*-arm | *-aarch64) vm_need "${vm_machine[0]}" qemu-system-arm ;;
 	*-x86_64 | *-i386) vm_need "${vm_machine[0]}" qemu-system-x86 ;;
+	*-ppc64) vm_need "${vm_machine[0]}" qemu-system-ppc ;;
 	*) vm_need "${vm_machine[0]}" qemu-system-misc ;;
 	esac || exit "$vm_no_result"
 	work=$(mktemp -d "${TEST_TMP:-${TMPDIR:-/tmp}}/vm.XXXXXX") || exit "$vm_no_result"
@@ -622,14 +650,15 @@ vm_basic()
 	vm_test "$1" basic
 }
 
-# vm_wireguard KERNEL: guest-wireguard.sh.
+# vm_wireguard KERNEL [FILE...]: guest-wireguard.sh.
 vm_wireguard()
 {
-	local root tool path files=()
-	vm_kernel "$1" && root=$(vm_user_dir) || return 1
+	local kernel=$1 root tool path files=()
+	shift
+	vm_kernel "$kernel" && root=$(vm_user_dir) || return 1
 	for tool in wg:wireguard-tools ping:iputils-ping iperf3:iperf3; do
 		path=$(vm_find_tool "$root" "${tool%:*}") || vm_need "${tool%:*}" "${tool#*:}" || return 1
 		files+=("$path")
 	done
-	vm_test "$1" wireguard "${files[@]}"
+	vm_test "$kernel" wireguard "${files[@]}" "$@"
 }
