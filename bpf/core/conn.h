@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The state machine of a connection (wire-protocol sections 2 to 5), without a kernel: what came in, the time and
+ * The state machine of a connection (ARCHITECTURE.md has it as a table), without a kernel: what came in, the time and
  * the settings decide what becomes of a packet, which segments are sent, and what the daemon is told.
  *
  *	            datagram out: SYN                       SYN in: SYN-ACK

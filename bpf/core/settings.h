@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a user can set for a connection: globally, or for one filter alone. Times are in seconds.
- * Defaults and limits: wire-protocol and manual (handshake 2:3, keepalive 180:10:3:600, padding 0, ack 40).
+ * Defaults and limits: those of the manual (handshake 2:3, keepalive 180:10:3:600, padding 0, ack 40).
  */
 #ifndef MIMIC_CORE_SETTINGS_H
 #define MIMIC_CORE_SETTINGS_H

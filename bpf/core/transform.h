@@ -73,8 +73,8 @@ CORE_FN __u8 transform_padding_max(__u8 setting)
 }
 
 /*
- * 0.7.x receivers spoil the UDP checksum of such packets unless the padding bytes are zero
- * (wire-protocol section 1).
+ * 0.7.x receivers spoil the UDP checksum of such packets (an odd piece moves) unless the padding bytes
+ * are zero.
  */
 CORE_FN bool transform_padding_must_be_zero(const struct transform_plan *plan)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The state machine of a connection, as wire-protocol sections 2 to 5 want it: a table of state x segment, then
- * handshakes, timers, windows, probes, resets and waiting datagrams one by one.
+ * The state machine of a connection: a table of state x segment, then each of its mechanisms
+ *
+ * Handshakes, timers, windows, probes, resets and waiting datagrams, one by one.
  */
 #include <string.h>
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Two cores talk to each other over a simulated link: bursts, simultaneous opens, loss, reordering, outages, restarts,
- * hours of silence, lost events and frames between core and daemon.
+ * Two cores talk to each other over a simulated bad link, with a firewall and an attacker on it
+ *
+ * Bursts, simultaneous opens, loss, reordering, outages, restarts, hours of silence, lost events and frames between core
+ * and daemon.
  *
  * Each test runs many seeds (SIM_ROUNDS of them). A failure names its seed: SIM_SEED=N CK_RUN_CASE=NAME runs that one
  * alone, SIM_TRACE=1 with it shows every segment.

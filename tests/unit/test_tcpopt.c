@@ -8,7 +8,7 @@
 #include "expect.h"
 #include "prng.h"
 
-/* RFC 9293 3.1 as one would write it without a verifier; wire-protocol section 2 for what is refused. */
+/* RFC 9293 3.1 as one would write it without a verifier; what is refused: tcpopt.h. */
 static bool plain_parse(const uint8_t *bytes, unsigned int len, struct tcp_options *options)
 {
 	options->mss = 536;

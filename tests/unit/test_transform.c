@@ -8,7 +8,7 @@
 #include "prng.h"
 
 /*
- * wire-protocol section 1, written down by hand (and by a Python script that knows nothing of this program): whole IP
+ * The format of the wire, written down by hand (and by a Python script that knows nothing of this program): whole IP
  * packets without options. Payload bytes 1, 2, 3 ...; padding a0, a1 ... where it need not be zero; ports 51820 and 443,
  * seq fedcba98, ack 01234567, window 3400. One line each: IP header, TCP header, TCP payload.
  */
@@ -517,7 +517,7 @@ START_TEST(test_padding_of_a_packet)
 }
 END_TEST
 
-/* wire-protocol section 1: P odd, 3 or more, and 1 to P - 2 bytes of payload. */
+/* transform_padding_must_be_zero(): P odd, 3 or more, and 1 to P - 2 bytes of payload. */
 START_TEST(test_zero_padding)
 {
 	for (__u8 padding = 0; padding <= PADDING_MAX; padding++) {
