@@ -117,9 +117,9 @@ static void open_and_show_counters(const struct style *style, const struct run_i
 	fd = bpf_map_get_fd_by_id(info->counters_id);
 	if (fd >= 0)
 		show_counters(style, fd);
-	else if (fd != -EPERM)
-		log_warn("cannot open the map of counters %u: %s", info->counters_id,
-			 strerror(-fd));
+	else
+		log_warn("cannot open the map of counters %u: %s%s", info->counters_id, strerror(-fd),
+			 fd == -EPERM ? "; run as root" : "");
 }
 
 static const char *state_text(__u8 state)
@@ -263,10 +263,11 @@ static int find_daemon(const char *ifname, struct run_info *info)
 	unsigned int ifindex = if_nametoindex(ifname);
 	char path[RUNFILE_PATH_MAX];
 	ino_t netns = 0;
+	pid_t holder;
 	int err;
 
 	if (!ifindex) {
-		log_error("there is no interface '%s' here; `ip link` lists them", ifname);
+		log_error("There is no interface %s; `ip link` lists them", ifname);
 		return -ENODEV;
 	}
 	err = netif_netns(&netns);
@@ -277,17 +278,18 @@ static int find_daemon(const char *ifname, struct run_info *info)
 	if (err == -ENOENT)
 		log_error("Mimic does not run on %s (there is no %s)", ifname, path);
 	else if (err)
-		log_error("cannot read the lock file of %s: %s", ifname, strerror(-err));
+		log_error("cannot read the lock file of %s, %s: %s; remove it if no Mimic runs there", ifname, path,
+			  strerror(-err));
 	if (err)
 		return err;
-	if (runfile_process_lives(info->pid))
+	holder = runfile_holder(path, info);
+	if (holder && holder == info->pid)
 		return 0;
-	if (info->pid)
-		log_error("Mimic does not run on %s: process %d is gone and left %s", ifname,
-			  (int)info->pid, path);
+	if (holder)
+		log_error("Mimic (process %d) is not ready on %s: it is starting, or %s was changed meanwhile; then restart it",
+			  (int)holder, ifname, path);
 	else
-		log_error("Mimic is not ready on %s: it is starting, or was killed while it did",
-			  ifname);
+		log_error("Mimic does not run on %s: %s is what a killed one left, and goes with the next start", ifname, path);
 	runfile_free_info(info);
 	return -ESRCH;
 }
@@ -301,10 +303,12 @@ int cmd_show(const struct args_show *args)
 	err = find_daemon(args->ifname, &info);
 	if (err)
 		return err;
-	if (!info.datapath[0])
+	if (!info.datapath[0] && strcmp(info.version, PACKAGE_VERSION))
 		log_warn(
 			"the daemon is Mimic %s, whose filters and connections this version cannot read; restart it",
 			info.version);
+	else if (!info.datapath[0])
+		log_warn("the lock file of %s is damaged: filters and connections are not known; restart Mimic", args->ifname);
 	if (args->process) {
 		show_process(style, args->ifname, &info);
 		open_and_show_counters(style, &info);

@@ -135,7 +135,7 @@ static int parse_endpoint(struct filter_spec *spec, char *text, struct parse_err
 				text);
 	}
 	if (!colon || !*colon)
-		return settings_refuse(error, "no port after '%.80s'; expected ADDRESS:PORT", host);
+		return settings_refuse(error, "no port after '%.80s'; expected %s:PORT", host, host == text ? "ADDRESS" : "[ADDRESS]");
 	*colon++ = '\0';
 
 	err = host == text ? parse_other_host(spec, host, error) :

@@ -75,18 +75,17 @@ static bool is_living_predecessor(const struct run_info *info)
 	       !process_name(info->pid, name) && !strcmp(name, "mimic");
 }
 
-/* The PID that /proc/locks names for a lock on this file, or 0. */
-static pid_t lock_owner(const struct stat *st)
+/* The PID that /proc/locks names for a lock on this file, or 0; -errno where that cannot be read. */
+static int find_lock(const struct stat *st)
 {
 	FILE *file = fopen("/proc/locks", "re");
 	unsigned int dev_major, dev_minor;
 	unsigned long long inode;
 	char line[256];
-	pid_t owner = 0;
-	int pid;
+	int owner = 0, pid;
 
 	if (!file)
-		return 0;
+		return -errno;
 	while (!owner && fgets(line, sizeof(line), file)) {
 		/* 1: FLOCK  ADVISORY  WRITE 1234 00:1a:5678 0 EOF */
 		if (sscanf(line, "%*u: FLOCK %*s WRITE %d %x:%x:%llu", &pid, &dev_major, &dev_minor,
@@ -96,6 +95,26 @@ static pid_t lock_owner(const struct stat *st)
 	}
 	fclose(file);
 	return owner;
+}
+
+static pid_t lock_owner(const struct stat *st)
+{
+	int owner = find_lock(st);
+
+	return owner > 0 ? owner : 0;
+}
+
+pid_t runfile_holder(const char *path, const struct run_info *info)
+{
+	struct stat st;
+	int owner;
+
+	if (is_living_predecessor(info))
+		return info->pid;
+	owner = stat(path, &st) ? -errno : find_lock(&st);
+	if (owner >= 0)
+		return owner;
+	return runfile_process_lives(info->pid) ? info->pid : 0;
 }
 
 /* --- claim */

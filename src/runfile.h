@@ -100,6 +100,12 @@ int runfile_read(const char *path, struct run_info *info);
  */
 int runfile_set_filters(struct run_info *info, const struct filter_list *list);
 
+/*
+ * The PID of the instance that holds the file @path with the content @info: it has locked it, or is a living one of 0.7.x.
+ * 0: none. Where the kernel's list of locks cannot be read (/proc/locks), a living process of the PID in the file counts.
+ */
+pid_t runfile_holder(const char *path, const struct run_info *info);
+
 /* Whether a process of this PID lives (zombies do not). */
 bool runfile_process_lives(pid_t pid);
 

@@ -329,6 +329,36 @@ START_TEST(test_predecessor)
 }
 END_TEST
 
+/* Who holds the file is told by the lock: a PID in it may have been used again. */
+START_TEST(test_holder)
+{
+	pid_t mimic = start_process("mimic"), holder;
+	struct run_info info = sample();
+	struct runfile runfile;
+
+	make_dir(0755);
+	claim(&runfile);
+	info.pid = getpid();
+	ck_assert(!runfile_publish(&runfile, &info));
+	ck_assert_int_eq(runfile_holder(path, &info), getpid());
+	info.pid = mimic; /* whatever is in it */
+	ck_assert_int_eq(runfile_holder(path, &info), getpid());
+	runfile_remove(&runfile);
+	info.pid = getpid();
+	ck_assert_int_eq(runfile_holder(path, &info), getpid()); /* no file: it cannot be known */
+	write_file("pid=1\n", 6);
+	ck_assert_int_eq(runfile_holder(path, &info), 0);
+	info.datapath[0] = '\0'; /* 0.7.x, which locks nothing */
+	info.pid = mimic;
+	ck_assert_int_eq(runfile_holder(path, &info), mimic);
+	end_process(mimic);
+	ck_assert_int_eq(runfile_holder(path, &info), 0);
+	claim(&runfile);
+	ck_assert_int_eq(runfile_claim(&(struct runfile){ 0 }, path, &holder), -EBUSY);
+	runfile_remove(&runfile);
+}
+END_TEST
+
 START_TEST(test_process_lives)
 {
 	pid_t pid = start_process("a (strange) name");
@@ -528,6 +558,7 @@ int main(void)
 	tcase_add_test(tcase, test_take_over);
 	tcase_add_test(tcase, test_killed_instance);
 	tcase_add_test(tcase, test_predecessor);
+	tcase_add_test(tcase, test_holder);
 	tcase_add_test(tcase, test_process_lives);
 	tcase_add_test(tcase, test_not_ours_any_more);
 	tcase_add_test(tcase, test_publish_fails);
