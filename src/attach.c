@@ -52,6 +52,14 @@ static const char *attach_xdp_problem(int err)
 	}
 }
 
+/* Whether @err is due to another XDP program: some drivers say -EBUSY for reasons of their own. */
+static bool attach_is_taken(int ifindex, int err)
+{
+	__u32 id = 0;
+
+	return (err == -EBUSY || err == -EEXIST) && !bpf_xdp_query_id(ifindex, 0, &id) && id;
+}
+
 int attach_ingress(struct attachment *attachment, int ifindex, int prog_fd, enum xdp_mode mode)
 {
 	int fd = -EOPNOTSUPP;
@@ -60,6 +68,8 @@ int attach_ingress(struct attachment *attachment, int ifindex, int prog_fd, enum
 	if (mode != XDP_MODE_SKB) {
 		fd = attach_xdp_link(ifindex, prog_fd, XDP_FLAGS_DRV_MODE);
 		attachment->xdp_mode = XDP_MODE_NATIVE;
+		if (attach_is_taken(ifindex, fd))
+			mode = XDP_MODE_NATIVE; /* the other mode is taken by the same program */
 		if (fd < 0 && mode == XDP_MODE_AUTO)
 			log_info("No native XDP (%s), using skb mode", attach_xdp_problem(fd));
 	}
@@ -70,8 +80,10 @@ int attach_ingress(struct attachment *attachment, int ifindex, int prog_fd, enum
 	if (fd < 0) {
 		log_error("Cannot attach XDP in %s mode: %s; %s", config_xdp_mode_name(attachment->xdp_mode),
 			  attach_xdp_problem(fd),
-			  fd == -EBUSY || fd == -EEXIST ? "remove it (ip link set dev IF xdp off)"
-							: "try another --xdp-mode");
+			  attach_is_taken(ifindex, fd) ? "remove it (`ip link set dev INTERFACE xdp off`, or, where a BPF link holds it, end the "
+						"program that `bpftool link` names)" :
+			  attachment->xdp_mode == XDP_MODE_NATIVE ? "use --xdp-mode=skb, or leave that option out" :
+								    "use --xdp-mode=native, or leave that option out");
 		return fd;
 	}
 	attachment->xdp_link = fd;
@@ -202,7 +214,7 @@ static int clsact_open(int ifindex, bool *made)
 	return err;
 }
 
-/* Removes our filter if there is one. It is asked for and not remembered, so this is also what removes a killed instance's. */
+/* Removes our filter if there is one. It is asked for and not remembered, so this also removes a killed instance's. */
 static int clsact_remove(int ifindex, enum bpf_tc_attach_point point, struct clsact_filters *filters)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
@@ -224,11 +236,9 @@ static int clsact_attach(int ifindex, int prog_fd, enum bpf_tc_attach_point poin
 	int err = clsact_open(ifindex, made);
 
 	if (!err)
-		err = clsact_remove(ifindex, point, &filters);
+		err = clsact_find_filters(ifindex, point, &filters);
 	if (err)
 		return err;
-	if (filters.our_handle == CLSACT_OWNER)
-		*made = true;
 	if (filters.priority > 1)
 		log_warn("Other TC filters come first on the %s side: what they do not let go on does not reach Mimic",
 			 point == BPF_TC_INGRESS ? "ingress" : "egress");
@@ -299,13 +309,28 @@ int attach_tc(struct attachment *attachment, int ifindex, int ingress_fd, int eg
 	return fd;
 }
 
-static void attach_remove_clsact(const struct attachment *attachment, enum bpf_tc_attach_point point)
+/* Returns the handle of the filter that was there, or 0. */
+static __u32 attach_remove_clsact(const struct attachment *attachment, enum bpf_tc_attach_point point)
 {
 	struct clsact_filters filters;
 	int err = clsact_remove(attachment->ifindex, point, &filters);
 
-	if (err && err != -ENOENT && err != -ENODEV)
+	/* -EOPNOTSUPP: a kernel without any TC filters */
+	if (err && err != -ENOENT && err != -ENODEV && err != -EOPNOTSUPP)
 		log_warn("Cannot remove the TC filter: %s", strerror(-err));
+	return filters.our_handle;
+}
+
+void attach_clear(struct attachment *attachment, int ifindex)
+{
+	__u32 egress, ingress;
+
+	attachment->ifindex = ifindex;
+	egress = attach_remove_clsact(attachment, BPF_TC_EGRESS);
+	ingress = attach_remove_clsact(attachment, BPF_TC_INGRESS);
+	if (egress || ingress)
+		log_info("Removed the TC filters of an instance that was killed");
+	attachment->made_clsact = egress == CLSACT_OWNER || ingress == CLSACT_OWNER;
 }
 
 static void attach_close_link(int *fd)

@@ -4,7 +4,7 @@
  * kernel has tcx (6.6 and later): links go with the process, however it ends.
  *
  * Older kernels get a filter in the clsact qdisc, known by its handle, at the first priority that no filter of another kind
- * has. What a killed instance left is replaced by the next one. The qdisc is removed at the end if Mimic made it (a killed
+ * has. What a killed instance left is removed by the next one. The qdisc is removed at the end if Mimic made it (a killed
  * instance, too: the handle of its filter says so) and it is empty; one that others made, or use, stays.
  */
 #ifndef MIMIC_ATTACH_H
@@ -25,9 +25,12 @@ struct attachment {
 #define ATTACHMENT_INIT { .xdp_link = -1, .egress_link = -1, .ingress_link = -1 }
 
 /*
- * XDP on @ifindex, in @mode (auto: native, else skb; logs why). Returns 0 or -errno, logged. *@attachment is
- * ATTACHMENT_INIT.
+ * Takes off what an instance left that was killed: filters, which go on changing packets that nobody restores. Never fails;
+ * logs. *@attachment is ATTACHMENT_INIT.
  */
+void attach_clear(struct attachment *attachment, int ifindex);
+
+/* XDP on @ifindex, in @mode (auto: native, else skb; logs why). Returns 0 or -errno, logged. */
 int attach_ingress(struct attachment *attachment, int ifindex, int prog_fd, enum xdp_mode mode);
 
 /* TC ingress and egress. Returns 0 or -errno, logged. */

@@ -33,12 +33,14 @@ static int clock_compare(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct conn_key));
 }
 
-void clock_init(struct clock *clock, struct datapath *datapath, void (*drain)(void *context), void *context)
+int clock_init(struct clock *clock, struct datapath *datapath, void (*drain)(void *context), void *context)
 {
 	memset(clock, 0, sizeof(*clock));
 	clock->datapath = datapath;
 	clock->drain = drain;
 	clock->context = context;
+	clock->batch = malloc(sizeof(*clock->batch));
+	return clock->batch ? 0 : -ENOMEM;
 }
 
 uint64_t clock_now_ns(void)
@@ -97,14 +99,13 @@ static void clock_push(struct clock *clock, enum mimic_command_type type, const 
 static long clock_walk(struct clock *clock, enum mimic_command_type type,
 		       bool (*due)(const struct conn *conn, __u64 now_ns), uint64_t now_ns)
 {
-	_cleanup_free_ struct clock_batch *batch = malloc(sizeof(*batch));
+	static struct log_rate rate = LOG_RATE_INIT(10);
+	struct clock_batch *batch = clock->batch;
 	__u32 in = 0, out = 0;
 	long entries = 0;
 	int half_open = 0, err = 0;
 	bool more = true;
 
-	if (!batch)
-		return -ENOMEM;
 	for (int i = 0; more && i <= MIMIC_CONNS_MAX; i++) {
 		__u32 count = CLOCK_BATCH;
 
@@ -127,8 +128,11 @@ static long clock_walk(struct clock *clock, enum mimic_command_type type,
 		in = out;
 	}
 	clock_flush(clock, type);
-	if (err)
+	if (err) {
+		log_rate_limited(&rate, LOG_LEVEL_WARN, "Cannot read the connections: %s; %s", strerror(-err),
+				 type == COMMAND_SHUTDOWN ? "some peers are not told of the end" : "some timers are late");
 		return err;
+	}
 	/* BPF counts as well, but some of its changes are lost to this very assignment, and connections that are deleted. */
 	*(volatile __s32 *)&clock->datapath->shared->half_open = half_open;
 	return entries;
@@ -187,6 +191,8 @@ void clock_shutdown(struct clock *clock)
 
 void clock_free(struct clock *clock)
 {
+	free(clock->batch);
+	clock->batch = NULL;
 	while (clock->watched) {
 		struct clock_watch *watch = *(struct clock_watch **)clock->watched;
 

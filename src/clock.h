@@ -20,6 +20,7 @@ struct datapath;
 #define CLOCK_NOT_WALKED (-4096L) /* no errno */
 
 struct clock_watch; /* one watched connection */
+struct clock_batch; /* a copy of some of them */
 
 struct clock {
 	struct datapath *datapath;
@@ -28,13 +29,17 @@ struct clock {
 	void *watched; /* tree by key */
 	size_t watch_count;
 	uint64_t slow_ns; /* time of the last walk over all */
+	struct clock_batch *batch; /* made at the start: when memory is short the clock goes on */
 	/* entries for one run of the command program */
 	struct mimic_command_entry entries[MIMIC_COMMANDS_MAX];
 	uint32_t entry_count;
 };
 
-/* @drain is called after each run of the command program: its events are to be taken before the ring is full. */
-void clock_init(struct clock *clock, struct datapath *datapath, void (*drain)(void *context), void *context);
+/*
+ * @drain is called after each run of the command program: its events are to be taken before the ring is full. Returns 0
+ * or -ENOMEM; clock_free() is allowed in any case.
+ */
+int clock_init(struct clock *clock, struct datapath *datapath, void (*drain)(void *context), void *context);
 
 /* Something happened to the connection @key that may want another tick soon. */
 void clock_watch(struct clock *clock, const struct conn_key *key, uint64_t now_ns);
@@ -44,7 +49,7 @@ uint64_t clock_now_ns(void);
 
 /*
  * Ticks what is due. Returns the number of connections in the map when it walked over all of them (a negative errno if that
- * failed), else CLOCK_NOT_WALKED.
+ * failed, which is logged), else CLOCK_NOT_WALKED.
  */
 long clock_tick(struct clock *clock, uint64_t now_ns);
 

@@ -20,6 +20,10 @@
 #include "settings.h"
 #include "staging.h"
 
+enum {
+	RUN_LOG_PATIENCE_MS = 1000, /* at the start, for libbpf's long words (-vv); no signal is taken meanwhile */
+};
+
 /* Everything of a run, in the order in which it is made; taken down in reverse. */
 struct run {
 	const struct args_run *args;
@@ -66,12 +70,49 @@ static int run_open_netif(struct run *run)
 		return err;
 	}
 	run->link_type = run->config.link_type ? run->config.link_type : run->netif.link_type;
+	if (run->netif.link_type && run->link_type != run->netif.link_type)
+		log_warn("Packets of %s %s with an Ethernet header, so --link-type=%s will match nothing", run->netif.name,
+			 run->netif.link_type == LINK_TYPE_ETH ? "begin" : "do not begin", netif_link_type_name(run->link_type));
 	if (run->link_type)
 		return 0;
 	log_error("Interface %s is of a kind that is not known (ARPHRD %u): say with --link-type=eth or none whether its "
 		  "packets begin with an Ethernet header",
 		  run->netif.name, run->netif.arphrd);
 	return -EINVAL;
+}
+
+static void run_warn_of_void(const struct run *run)
+{
+	char endpoint[FILTER_ENDPOINT_MAX];
+
+	for (size_t i = 0; i < run->filters.count; i++) {
+		const struct filter *filter = &run->filters.items[i];
+
+		if (!filter->wildcard || filter_list_covers(filter, run->netif.addrs, run->netif.addr_count))
+			continue;
+		filter_print_endpoint(endpoint, sizeof(endpoint), &filter->key.addr, filter->key.port);
+		log_warn("filter %s=%s matches nothing: %s has no %s address now; give it one, then start Mimic again",
+			 filter_origin_name((enum filter_origin)filter->key.origin), endpoint, run->netif.name,
+			 addr_is_ipv4(&filter->key.addr) ? "IPv4" : "IPv6");
+	}
+}
+
+static int run_expand_filters(struct run *run)
+{
+	int err = filter_list_expand(&run->filters, run->netif.addrs, run->netif.addr_count);
+	size_t count = 0;
+
+	if (err)
+		return err;
+	run_warn_of_void(run);
+	for (size_t i = 0; i < run->filters.count; i++)
+		count += !run->filters.items[i].wildcard;
+	if (count <= MIMIC_FILTERS_MAX)
+		return 0;
+	log_error("There are %zu filters, and %u is the most that Mimic takes; give fewer (a host name counts as often as it has "
+		  "addresses, a wildcard as often as %s has)",
+		  count, MIMIC_FILTERS_MAX, run->netif.name);
+	return -E2BIG;
 }
 
 static int run_make_filters(struct run *run)
@@ -92,7 +133,7 @@ static int run_make_filters(struct run *run)
 		log_warn("Attaching through libxdp is not available: the XDP program will be alone on the interface");
 	if (!run->filters.count)
 		log_warn("No filter is given: no packet will be changed (see --filter)");
-	return filter_list_expand(&run->filters, run->netif.addrs, run->netif.addr_count);
+	return run_expand_filters(run);
 }
 
 static int run_claim(struct run *run)
@@ -106,14 +147,23 @@ static int run_claim(struct run *run)
 	if (err == -EBUSY)
 		log_error("Mimic already runs on %s, as process %d; stop it first", run->netif.name, (int)holder);
 	else if (err)
-		log_error("Cannot lock %s: %s%s", path, strerror(-err),
-			  err == -EACCES || err == -EPERM ? "; Mimic has to run as root" : "");
+		log_error("Cannot lock %s: %s; %s", path, strerror(-err),
+			  err == -EACCES || err == -EPERM ? "Mimic has to run as root" : "remove it if it is no file of Mimic's");
 	return err;
+}
+
+/* What an instance left that was killed goes before anything can fail: nobody serves it any more. */
+static void run_clear(struct run *run)
+{
+	attach_clear(&run->attachment, run->netif.ifindex);
+	staging_clear(&run->netif);
 }
 
 static int run_refuse_level(const struct kfunc_probe *module)
 {
-	log_error("Datapath kfunc is not possible: %s", module->why);
+	log_error("Datapath kfunc is not possible: %s%s", module->why,
+		  module->state == KFUNC_ABSENT ? " (mimic(1) says how, under KERNEL MODULE); without --datapath=kfunc it is not needed"
+						: "");
 	return -ENOTSUP;
 }
 
@@ -137,8 +187,10 @@ static int run_check_level(const struct run *run, struct kfunc_probe *module)
 	}
 	if (run->config.datapath == LEVEL_KFUNC)
 		return run_refuse_level(module);
-	log_write(module->state == KFUNC_ABSENT ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "Datapath: bpf (%s object); not kfunc: %s",
-		  object, module->why);
+	if (module->state == KFUNC_ABSENT)
+		log_info("Datapath: bpf (%s object); not kfunc: %s, and not needed", object, module->why);
+	else
+		log_warn("Datapath: bpf (%s object); not kfunc: %s", object, module->why);
 	return 0;
 }
 
@@ -244,10 +296,13 @@ static int run_start(struct run *run)
 	if (!err) {
 		signal(SIGPIPE, SIG_IGN); /* whoever reads our messages may go before us */
 		daemon_block_signals();
+		log_set_patience(RUN_LOG_PATIENCE_MS);
 		err = run_claim(run);
 	}
-	if (!err)
+	if (!err) {
+		run_clear(run);
 		err = run_open_datapath(run);
+	}
 	if (!err)
 		err = run_attach(run);
 	return err;
@@ -287,7 +342,7 @@ int cmd_run(const struct args_run *args)
 	} else if (!err) {
 		err = run_publish(&run);
 		if (!err) {
-			log_info("Mimic runs on %s, %zu filters, XDP mode %s", run.netif.name, run.filters.count,
+			log_info("Mimic runs on %s, %zu filter%s, XDP mode %s", run.netif.name, run.filters.count, run.filters.count == 1 ? "" : "s",
 				 config_xdp_mode_name(run.attachment.xdp_mode));
 			err = daemon_loop(&run.daemon);
 		}

@@ -17,6 +17,7 @@
 #include "datapath.h"
 #include "log.h"
 #include "netif.h"
+#include "reasons.h"
 #include "runfile.h"
 #include "util.h"
 
@@ -88,13 +89,6 @@ static void show_process(const struct style *style, const char *ifname, const st
 /* One line for each counter that is not zero: `- Packets: NUMBER EXPLANATION (NAME)`. */
 static void show_counters(const struct style *style, int fd)
 {
-	static const struct {
-		const char *name, *text;
-	} reasons[] = {
-#define REASON_TEXT(id, name, text) [REASON_##id] = { name, text },
-		REASON_LIST(REASON_TEXT)
-#undef REASON_TEXT
-	};
 	uint64_t packets;
 	int i;
 
@@ -103,7 +97,7 @@ static void show_counters(const struct style *style, int fd)
 		if (!packets)
 			continue;
 		print_label(style, "Packets");
-		printf("%" PRIu64 " %s (%s)\n", packets, reasons[i].text, reasons[i].name);
+		printf("%" PRIu64 " %s (%s)\n", packets, reason_text((enum reason)i), reason_name((enum reason)i));
 	}
 }
 

@@ -3,6 +3,7 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -14,13 +15,13 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/sysinfo.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "control.h"
 #include "filter.h"
 #include "log.h"
+#include "reasons.h"
 #include "util.h"
 
 enum {
@@ -28,14 +29,20 @@ enum {
 	DAEMON_EVENTS_AT_ONCE = 1024, /* more than one run of the command program makes */
 	DAEMON_SENDS_AT_ONCE = 2, /* tries to send a datagram before the next tick */
 	DAEMON_SENDS_MAX = 40,	  /* and in all: a second of ticks */
-	DAEMON_HELD_MIN = 256 << 10, /* bytes of the buffer of one CPU */
+	DAEMON_NEWS_MAX = 10, /* lines about connections that come, and as many about those that go, in DAEMON_NEWS_S: */
+	DAEMON_NEWS_S = 10,   /* a peer, or who pretends to be one, makes as many as it likes */
+	DAEMON_WIREGUARD_IPV4 = 20 + 20 + 32, /* bytes of IP, TCP and WireGuard around one of its packets */
+	DAEMON_WIREGUARD_IPV6 = 40 + 20 + 32,
 };
 
 #define DAEMON_HELD_TAG (1ULL << 32)
 
+static struct log_burst daemon_established = LOG_BURST_INIT(DAEMON_NEWS_MAX, DAEMON_NEWS_S, "connections established");
+static struct log_burst daemon_lost = LOG_BURST_INIT(DAEMON_NEWS_MAX, DAEMON_NEWS_S, "connections lost");
+
 /* ---- from BPF ---- */
 
-static void daemon_log_event(const struct mimic_event *event)
+static void daemon_log_event(const struct mimic_event *event, uint64_t now_ns)
 {
 	char local[FILTER_ENDPOINT_MAX], remote[FILTER_ENDPOINT_MAX];
 	static struct log_rate failed = LOG_RATE_INIT(5), too_big = LOG_RATE_INIT(30);
@@ -45,9 +52,9 @@ static void daemon_log_event(const struct mimic_event *event)
 	filter_print_endpoint(local, sizeof(local), &event->key.local, event->key.local_port);
 	filter_print_endpoint(remote, sizeof(remote), &event->key.remote, event->key.remote_port);
 	if (event->notify & NOTIFY_LOST)
-		log_info("%s => %s: connection lost", local, remote);
+		log_burst(&daemon_lost, now_ns, "%s => %s: connection lost", local, remote);
 	if (event->notify & NOTIFY_ESTABLISHED)
-		log_info("%s => %s: established", local, remote);
+		log_burst(&daemon_established, now_ns, "%s => %s: established", local, remote);
 	if (event->notify & NOTIFY_TOO_BIG)
 		log_rate_limited(&too_big, LOG_LEVEL_WARN,
 				 "%s => %s: a datagram does not fit the MTU of the interface as TCP; IP packets of this program "
@@ -98,14 +105,14 @@ static int daemon_on_event(void *context, void *data, size_t size)
 	/* Replies first: the last ACK of the handshake goes before the datagrams that it sets free. */
 	daemon_send_replies(daemon, event);
 	if (event->notify & NOTIFY_FLUSH)
-		waiting_flush(&daemon->waiting, &event->key, event->epoch);
+		waiting_flush(&daemon->waiting, &event->key, event->epoch, now_ns);
 	if (event->notify & NOTIFY_LOST)
 		waiting_close_queue(&daemon->waiting, &event->key);
 	if (event->notify & NOTIFY_RELEASE)
 		waiting_release(&daemon->waiting, &event->key, event->epoch, event->release_limit, now_ns);
 	if (daemon_is_news(event))
 		clock_watch(&daemon->clock, &event->key, now_ns);
-	daemon_log_event(event);
+	daemon_log_event(event, now_ns);
 	/* Producers may be faster for ever: somebody else's turn comes all the same. */
 	return ++daemon->events_taken % DAEMON_EVENTS_AT_ONCE ? 0 : -EAGAIN;
 }
@@ -123,33 +130,19 @@ static void daemon_share_waiting(struct daemon *daemon)
 	*(volatile __u32 *)&daemon->datapath->shared->held_frame_bytes = (__u32)daemon->waiting.bytes;
 }
 
-static void daemon_on_held(void *context, int cpu, void *data, __u32 size)
+static void daemon_on_held(void *context, const struct mimic_held *meta, const uint8_t *frame)
 {
 	static struct log_rate rate = LOG_RATE_INIT(5);
 	struct daemon *daemon = context;
-	struct mimic_held meta;
 	int err;
 
-	(void)cpu;
-	if (size < sizeof(meta))
-		return;
-	memcpy(&meta, data, sizeof(meta));
-	if (size - sizeof(meta) < meta.frame_len)
-		return;
-	log_trace("waits: number %u, end %u, payload %u, frame %u, epoch %u", meta.number, meta.end,
-		  meta.payload_len, meta.frame_len, meta.epoch);
-	err = waiting_add(&daemon->waiting, &meta, (const uint8_t *)data + sizeof(meta), clock_now_ns());
+	log_trace("waits: number %u, end %u, payload %u, frame %u, epoch %u", meta->number, meta->end,
+		  meta->payload_len, meta->frame_len, meta->epoch);
+	err = waiting_add(&daemon->waiting, meta, frame, clock_now_ns());
 	daemon_share_waiting(daemon);
 	if (err)
 		log_rate_limited(&rate, LOG_LEVEL_WARN, "Cannot keep a datagram until the handshake is done: %s",
 				 strerror(-err));
-}
-
-static void daemon_on_held_lost(void *context, int cpu, __u64 count)
-{
-	(void)context;
-	(void)cpu;
-	(void)count; /* BPF saw the failure and counted it: drop_hold_failed */
 }
 
 /*
@@ -210,40 +203,6 @@ static void daemon_note_lost(void *context, const struct conn_key *key, uint32_t
 
 /* ---- set-up ---- */
 
-/* Bytes of one CPU's buffer: a 64th of the memory in all, up to MIMIC_HELD_TOTAL_BYTES; a power of two. */
-static size_t daemon_held_bytes(void)
-{
-	size_t total = MIMIC_HELD_TOTAL_BYTES, bytes = DAEMON_HELD_MIN;
-	int cpus = libbpf_num_possible_cpus();
-	struct sysinfo info;
-
-	if (!sysinfo(&info) && (uint64_t)info.totalram * info.mem_unit / 64 < total)
-		total = (size_t)((uint64_t)info.totalram * info.mem_unit / 64);
-	while (bytes * 2 * (size_t)(cpus > 0 ? cpus : 1) <= total)
-		bytes *= 2;
-	return bytes;
-}
-
-/* @tag comes back from epoll_wait(): the descriptor, or DAEMON_HELD_TAG + index of a buffer. */
-static int daemon_watch(struct daemon *daemon, int fd, uint64_t tag)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data.u64 = tag };
-
-	return epoll_ctl(daemon->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
-}
-
-static int daemon_open_buffers(struct daemon *daemon)
-{
-	size_t pages = daemon_held_bytes() / (size_t)getpagesize();
-
-	daemon->events = ring_buffer__new(daemon->datapath->events_fd, daemon_on_event, daemon, NULL);
-	if (!daemon->events)
-		return -errno;
-	daemon->held = perf_buffer__new(daemon->datapath->held_fd, pages, daemon_on_held, daemon_on_held_lost, daemon,
-					NULL);
-	return daemon->held ? 0 : -errno;
-}
-
 static void daemon_signal_set(sigset_t *signals)
 {
 	sigemptyset(signals);
@@ -298,26 +257,24 @@ static int daemon_open_fds(struct daemon *daemon, const struct datapath_options 
 	return 0;
 }
 
+/* What comes back from epoll_wait() is the descriptor, or DAEMON_HELD_TAG and more. */
 static int daemon_watch_all(struct daemon *daemon)
 {
 	const int fds[] = { daemon->signal_fd, daemon->timer_fd, daemon->link_fd, ring_buffer__epoll_fd(daemon->events) };
-	size_t buffers = perf_buffer__buffer_cnt(daemon->held);
-	int err = 0;
 
-	for (size_t i = 0; !err && i < ARRAY_SIZE(fds); i++)
-		err = daemon_watch(daemon, fds[i], (uint64_t)fds[i]);
-	/*
-	 * Each buffer by itself, not through the epoll descriptor of libbpf: perf_poll() forgets that there is
-	 * something as soon as it is asked (kernel/events/core.c), and a nested epoll asks twice.
-	 */
-	for (size_t i = 0; !err && i < buffers; i++)
-		err = daemon_watch(daemon, perf_buffer__buffer_fd(daemon->held, i), DAEMON_HELD_TAG + i);
-	return err;
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint64_t)fds[i] };
+
+		if (epoll_ctl(daemon->epoll_fd, EPOLL_CTL_ADD, fds[i], &event))
+			return -errno;
+	}
+	return held_open(&daemon->held, daemon->datapath->held_fd, daemon->epoll_fd, DAEMON_HELD_TAG);
 }
 
 /* What BPF compares with and SYNs announce: no more than the programs handle. */
 static void daemon_set_mtu(struct daemon *daemon, uint32_t mtu)
 {
+	daemon->netif_mtu = mtu;
 	daemon->mtu = mtu < MIMIC_MTU_MAX ? mtu : MIMIC_MTU_MAX;
 	*(volatile __u32 *)&daemon->datapath->shared->mtu = daemon->mtu;
 }
@@ -334,6 +291,9 @@ int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapat
 	int err;
 
 	memset(daemon, 0, sizeof(*daemon));
+	daemon->held = (struct held)HELD_INIT;
+	daemon->held.take = daemon_on_held;
+	daemon->held.context = daemon;
 	daemon->next_ip_id = (uint16_t)(clock_now_ns() >> 10);
 	daemon->netif = netif;
 	daemon->datapath = datapath;
@@ -341,12 +301,13 @@ int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapat
 	daemon->control_fd = daemon->release_fd = daemon->link_fd = -1;
 	daemon->epoll_fd = daemon->signal_fd = daemon->timer_fd = -1;
 	waiting_init(&daemon->waiting, &ops, MIMIC_HELD_TOTAL_BYTES);
-	clock_init(&daemon->clock, datapath, daemon_take_events, daemon);
-	err = daemon_open_fds(daemon, options);
+	err = clock_init(&daemon->clock, datapath, daemon_take_events, daemon);
 	if (!err)
-		err = daemon_open_buffers(daemon);
-	if (!err)
-		err = daemon_watch_all(daemon);
+		err = daemon_open_fds(daemon, options);
+	if (!err) {
+		daemon->events = ring_buffer__new(datapath->events_fd, daemon_on_event, daemon, NULL);
+		err = daemon->events ? daemon_watch_all(daemon) : -errno;
+	}
 	if (err)
 		log_error("Cannot set up the daemon: %s", strerror(-err));
 	return err;
@@ -366,6 +327,10 @@ static bool daemon_follow_netif(struct daemon *daemon)
 		return errno != ENODEV;
 	if (ioctl(daemon->control_fd, SIOCGIFMTU, &request))
 		return true; /* renamed this very moment: the next second will tell */
+	if ((uint32_t)request.ifr_mtu != daemon->netif_mtu)
+		log_info("The MTU of %s is %d now, so a WireGuard interface needs %d over IPv4, %d over IPv6, less the padding",
+			 daemon->netif->name, request.ifr_mtu, request.ifr_mtu - DAEMON_WIREGUARD_IPV4,
+			 request.ifr_mtu - DAEMON_WIREGUARD_IPV6);
 	daemon_set_mtu(daemon, (uint32_t)request.ifr_mtu);
 	if (daemon->staging)
 		staging_set_mtu(daemon->staging, (uint32_t)request.ifr_mtu);
@@ -390,6 +355,39 @@ static int daemon_on_link(struct daemon *daemon)
 	return daemon_check_netif(daemon);
 }
 
+static uint64_t daemon_read_counter(void *context, enum reason reason)
+{
+	const struct daemon *daemon = context;
+
+	return datapath_counter(daemon->datapath->counters_fd, reason);
+}
+
+static void daemon_say_dropped(void *context, enum reason reason, uint64_t packets, const char *remedy)
+{
+	const struct daemon *daemon = context;
+
+	log_warn("%s: %s (%s, %" PRIu64 " more); %s", daemon->netif->name, reason_text(reason), reason_name(reason), packets,
+		 remedy);
+}
+
+static void daemon_watch_counters(struct daemon *daemon, uint64_t now_ns)
+{
+	if (daemon->staging)
+		datapath_set_counter(daemon->datapath->counters_fd, REASON_DROP_STAGING, staging_lost(daemon->staging));
+	watch_tick(&daemon->watch, now_ns, daemon_read_counter, daemon_say_dropped, daemon);
+}
+
+/* 0, or -ENODEV: the interface is gone. */
+static int daemon_each_second(struct daemon *daemon, uint64_t now_ns)
+{
+	log_flush();
+	log_burst_end(&daemon_lost, now_ns);
+	log_burst_end(&daemon_established, now_ns);
+	held_follow_cpus(&daemon->held);
+	daemon_watch_counters(daemon, now_ns);
+	return daemon_check_netif(daemon);
+}
+
 static int daemon_on_timer(struct daemon *daemon)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -397,7 +395,8 @@ static int daemon_on_timer(struct daemon *daemon)
 
 	if (read(daemon->timer_fd, &expirations, sizeof(expirations)) < 0)
 		return 0;
-	if (clock_tick(&daemon->clock, now_ns) != CLOCK_NOT_WALKED && daemon_check_netif(daemon))
+	held_retire(&daemon->held);
+	if (clock_tick(&daemon->clock, now_ns) != CLOCK_NOT_WALKED && daemon_each_second(daemon, now_ns))
 		return -ENODEV;
 	/* The time that events have set since counts as past, too. */
 	waiting_tick(&daemon->waiting, clock_now_ns());
@@ -418,6 +417,7 @@ int daemon_loop(struct daemon *daemon)
 {
 	struct epoll_event ready[DAEMON_EPOLL_EVENTS];
 
+	log_set_patience(0); /* packets and signals come before words */
 	for (;;) {
 		int count = epoll_wait(daemon->epoll_fd, ready, DAEMON_EPOLL_EVENTS, -1);
 
@@ -433,7 +433,7 @@ int daemon_loop(struct daemon *daemon)
 			uint64_t tag = ready[i].data.u64;
 
 			if (tag >= DAEMON_HELD_TAG)
-				perf_buffer__consume_buffer(daemon->held, (size_t)(tag - DAEMON_HELD_TAG));
+				held_consume(&daemon->held, tag);
 			else if (tag == (uint64_t)daemon->timer_fd && daemon_on_timer(daemon))
 				return -ENODEV;
 			else if (tag == (uint64_t)daemon->link_fd && daemon_on_link(daemon))
@@ -452,7 +452,9 @@ void daemon_reset_peers(struct daemon *daemon)
 
 void daemon_close(struct daemon *daemon)
 {
-	perf_buffer__free(daemon->held);
+	log_burst_end(&daemon_lost, UINT64_MAX);
+	log_burst_end(&daemon_established, UINT64_MAX);
+	held_close(&daemon->held);
 	ring_buffer__free(daemon->events);
 	waiting_free(&daemon->waiting);
 	clock_free(&daemon->clock);

@@ -10,12 +10,13 @@
 
 #include "clock.h"
 #include "datapath.h"
+#include "held.h"
 #include "netif.h"
 #include "staging.h"
 #include "waiting.h"
+#include "watch.h"
 
 struct ring_buffer;
-struct perf_buffer;
 
 struct daemon {
 	const struct netif *netif;
@@ -23,14 +24,15 @@ struct daemon {
 	struct waiting waiting;
 	struct clock clock;
 	struct ring_buffer *events;
-	struct perf_buffer *held;
+	struct held held;
+	struct watch watch;
 	unsigned int events_taken;
 	int control_fd; /* sends control segments */
 	int release_fd; /* sends waiting datagrams, with the release mark */
 	int link_fd;	/* rtnetlink: an interface has changed */
 	int epoll_fd, signal_fd, timer_fd;
 	struct staging *staging; /* NULL: none */
-	uint32_t mtu;
+	uint32_t netif_mtu, mtu; /* of the interface; what BPF handles of it */
 	uint16_t next_ip_id; /* of control segments, IPv4 */
 	struct mimic_command_entry sent[MIMIC_COMMANDS_MAX]; /* for COMMAND_SENT */
 	uint32_t sent_count;

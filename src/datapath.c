@@ -233,6 +233,21 @@ uint64_t datapath_counter(int counters_fd, enum reason reason)
 	return sum;
 }
 
+void datapath_set_counter(int counters_fd, enum reason reason, uint64_t packets)
+{
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_free_ __u64 *values = NULL;
+	__u32 index = reason;
+
+	if (cpus <= 0)
+		return;
+	values = calloc((size_t)cpus, sizeof(*values));
+	if (!values)
+		return;
+	values[0] = packets;
+	bpf_map_update_elem(counters_fd, &index, values, BPF_ANY);
+}
+
 uint32_t datapath_prog_id(int fd)
 {
 	struct bpf_prog_info info = {};

@@ -75,6 +75,9 @@ int datapath_command(struct datapath *datapath, enum mimic_command_type type,
 /* The sum over all CPUs, or 0 when the counter cannot be read, as one that an older daemon does not have. */
 uint64_t datapath_counter(int counters_fd, enum reason reason);
 
+/* Sets a counter that BPF does not count itself. Failures leave it as it is. */
+void datapath_set_counter(int counters_fd, enum reason reason, uint64_t packets);
+
 /* Kernel ids, for the lock file. 0 when unknown. */
 uint32_t datapath_prog_id(int fd);
 uint32_t datapath_map_id(int fd);

@@ -196,6 +196,22 @@ static void list_contract(struct filter_list *list)
 	list->count = kept;
 }
 
+static bool is_of_family(const struct filter *wildcard, const struct addr *addr)
+{
+	return addr_is_ipv4(addr) == addr_is_ipv4(&wildcard->key.addr);
+}
+
+bool filter_list_covers(const struct filter *wildcard, const struct addr *addrs, size_t addr_count)
+{
+	size_t i;
+
+	for (i = 0; i < addr_count; i++) {
+		if (is_of_family(wildcard, &addrs[i]))
+			return true;
+	}
+	return false;
+}
+
 static void expand_one(struct filter_list *list, const struct filter *wildcard,
 		       const struct addr *addrs, size_t addr_count)
 {
@@ -203,7 +219,7 @@ static void expand_one(struct filter_list *list, const struct filter *wildcard,
 	size_t i;
 
 	for (i = 0; i < addr_count; i++) {
-		if (addr_is_ipv4(&addrs[i]) != addr_is_ipv4(&wildcard->key.addr))
+		if (!is_of_family(wildcard, &addrs[i]))
 			continue;
 		filter_key_make(&filter.key, &addrs[i], wildcard->key.port,
 				(enum filter_origin)wildcard->key.origin);

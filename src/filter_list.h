@@ -40,6 +40,9 @@ int filter_list_add(struct filter_list *list, const struct filter_spec *spec, co
  */
 int filter_list_expand(struct filter_list *list, const struct addr *addrs, size_t addr_count);
 
+/* Whether there is anything among the addresses for a wildcard to stand for. */
+bool filter_list_covers(const struct filter *wildcard, const struct addr *addrs, size_t addr_count);
+
 void filter_list_free(struct filter_list *list);
 
 /* The filter with this key, or NULL. */

@@ -73,7 +73,7 @@ static void kfunc_explain_absence(struct kfunc_probe *probe)
 	char lockdown[64];
 
 	if (!kfunc_is_installed()) {
-		kfunc_say(probe, KFUNC_ABSENT, "the kernel module mimic is not installed, and not needed");
+		kfunc_say(probe, KFUNC_ABSENT, "the kernel module mimic is not installed");
 		return;
 	}
 	kfunc_read(KFUNC_LOCKDOWN, lockdown, sizeof(lockdown));

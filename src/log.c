@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +32,11 @@ static const struct {
 };
 
 static enum log_level shown = LOG_LEVEL_INFO;
+static int patience_ms = -1;	/* -1: no end */
+static uint64_t lost;		/* lines, since the last one that could be written */
+static bool torn;		/* the last one could be written in part only */
+
+_Static_assert(LINE_MAX_BYTES < PIPE_BUF, "a pipe that poll() calls writable takes as much at once");
 
 void log_set_level(int level)
 {
@@ -83,18 +91,70 @@ bool log_wants_colour(int fd)
 	return !(no_color && *no_color) && isatty(fd);
 }
 
-static void write_all(const char *text, size_t length)
+/*
+ * A terminal that poll() calls writable may have room for a part of a line only, and another writer may be faster on a pipe.
+ * So both are opened once more, as a description of our own that never waits: O_NONBLOCK on that of stderr would
+ * be the problem of all who share it. -1: stderr is something else, or cannot be opened.
+ */
+static int open_stderr_again(void)
 {
-	while (length > 0) {
-		ssize_t n = write(STDERR_FILENO, text, length);
+	struct stat st;
 
-		if (n < 0 && errno == EINTR)
+	if (fstat(STDERR_FILENO, &st) || !(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+		return -1;
+	return open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+/* Returns whether stderr took all of it within the patience that there is. */
+static bool write_text(const char *text, size_t length)
+{
+	_cleanup_close_ int own = open_stderr_again();
+	struct pollfd room = { .fd = own >= 0 ? own : STDERR_FILENO, .events = POLLOUT };
+
+	while (length > 0) {
+		/* Nothing waits behind a line that is lost. */
+		int ready = poll(&room, 1, lost ? 0 : patience_ms);
+		ssize_t n = -1;
+
+		if (ready < 0 && errno == EINTR)
 			continue;
+		if (ready > 0 && room.revents & POLLOUT)
+			n = write(room.fd, text, length);
 		if (n <= 0)
-			return; /* there is nobody left to tell */
+			return false;
 		text += n;
 		length -= (size_t)n;
+		torn = length > 0;
 	}
+	return true;
+}
+
+static size_t make_line(char *line, enum log_level level, const char *suffix, const char *format, va_list args)
+	__attribute__((format(printf, 4, 0)));
+
+/* Fills LINE_MAX_BYTES at most, without a NUL. Returns the length. */
+static size_t make_line(char *line, enum log_level level, const char *suffix, const char *format, va_list args)
+{
+	const char *name = levels[level].name, *begin = torn ? "\n" : "";
+	int saved = errno, n;
+	size_t used, room;
+
+	if (stderr_is_journal())
+		n = snprintf(line, LINE_MAX_BYTES, "%s<%c>", begin, levels[level].priority);
+	else if (log_wants_colour(STDERR_FILENO))
+		n = snprintf(line, LINE_MAX_BYTES, "%s%s%s:\033[0m ", begin, levels[level].colour, name);
+	else
+		n = snprintf(line, LINE_MAX_BYTES, "%s%s: ", begin, name);
+	used = (size_t)n;
+
+	room = LINE_MAX_BYTES - used - strlen(suffix) - 1; /* one for the newline, in place of NUL */
+	errno = saved;					   /* for %m */
+	n = vsnprintf(line + used, room, format, args);
+	if (n > 0)
+		used += (size_t)n < room ? (size_t)n : room - 1;
+	used += (size_t)snprintf(line + used, LINE_MAX_BYTES - used, "%s", suffix);
+	line[used++] = '\n';
+	return used;
 }
 
 static void write_line(enum log_level level, const char *suffix, const char *format, va_list args)
@@ -103,29 +163,39 @@ static void write_line(enum log_level level, const char *suffix, const char *for
 /* Keeps errno, so that a caller may log first and return -errno then. */
 static void write_line(enum log_level level, const char *suffix, const char *format, va_list args)
 {
-	const char *name = levels[level].name;
 	char line[LINE_MAX_BYTES];
-	size_t used, room;
 	int saved = errno;
-	int n;
 
-	if (stderr_is_journal())
-		n = snprintf(line, sizeof(line), "<%c>", levels[level].priority);
-	else if (log_wants_colour(STDERR_FILENO))
-		n = snprintf(line, sizeof(line), "%s%s:\033[0m ", levels[level].colour, name);
-	else
-		n = snprintf(line, sizeof(line), "%s: ", name);
-	used = (size_t)n;
-
-	room = sizeof(line) - used - strlen(suffix) - 1; /* one for the newline, in place of NUL */
-	errno = saved;					 /* for %m */
-	n = vsnprintf(line + used, room, format, args);
-	if (n > 0)
-		used += (size_t)n < room ? (size_t)n : room - 1;
-	used += (size_t)snprintf(line + used, sizeof(line) - used, "%s", suffix);
-	line[used++] = '\n';
-	write_all(line, used);
+	log_flush();
 	errno = saved;
+	if (lost || !write_text(line, make_line(line, level, suffix, format, args)))
+		lost++;
+	errno = saved;
+}
+
+static bool write_loss(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static bool write_loss(const char *format, ...)
+{
+	char line[LINE_MAX_BYTES];
+	size_t length;
+	va_list args;
+
+	va_start(args, format);
+	length = make_line(line, LOG_LEVEL_WARN, "", format, args);
+	va_end(args);
+	return write_text(line, length);
+}
+
+void log_flush(void)
+{
+	if (lost && write_loss("%llu messages are lost, which nobody took from stderr in time", (unsigned long long)lost))
+		lost = 0;
+}
+
+void log_set_patience(int ms)
+{
+	patience_ms = ms;
 }
 
 void log_write(enum log_level level, const char *format, ...)
@@ -167,4 +237,34 @@ void log_rate_limited(struct log_rate *rate, enum log_level level, const char *f
 	va_start(args, format);
 	write_line(level, suffix, format, args);
 	va_end(args);
+}
+
+/* Each interval begins with the first event after the end of the last one. */
+static bool burst_due(struct log_burst *burst, uint64_t now_ns)
+{
+	log_burst_end(burst, now_ns);
+	if (!burst->count)
+		burst->begin_ns = now_ns;
+	return burst->count++ < burst->max;
+}
+
+void log_burst(struct log_burst *burst, uint64_t now_ns, const char *format, ...)
+{
+	enum log_level level = burst_due(burst, now_ns) ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+	va_list args;
+
+	if (!log_shows(level))
+		return;
+	va_start(args, format);
+	write_line(level, "", format, args);
+	va_end(args);
+}
+
+void log_burst_end(struct log_burst *burst, uint64_t now_ns)
+{
+	if (!burst->count || now_ns - burst->begin_ns < burst->interval_ns)
+		return;
+	if (burst->count > burst->max && !log_shows(LOG_LEVEL_DEBUG))
+		log_info("... and %llu more %s", (unsigned long long)(burst->count - burst->max), burst->what);
+	burst->count = 0;
 }

@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,6 +101,30 @@ bool rtlink_has_alias(const char *name, const char *alias)
 
 	return ifindex && !rtlink_talk(rtlink_begin(buffer, RTM_GETLINK, ifindex, 0), rtlink_read_alias, found) &&
 	       !strcmp(found, alias);
+}
+
+static int rtlink_read_tx_dropped(const struct nlmsghdr *header, void *data)
+{
+	struct rtnl_link_stats64 stats;
+	uint64_t *packets = data;
+	struct nlattr *attr;
+
+	mnl_attr_for_each(attr, header, sizeof(struct ifinfomsg)) {
+		if (mnl_attr_get_type(attr) != IFLA_STATS64 ||
+		    mnl_attr_get_payload_len(attr) < offsetof(struct rtnl_link_stats64, tx_dropped) + sizeof(stats.tx_dropped))
+			continue;
+		memcpy(&stats, mnl_attr_get_payload(attr), offsetof(struct rtnl_link_stats64, multicast)); /* (unaligned) */
+		*packets = stats.tx_dropped;
+	}
+	return MNL_CB_OK;
+}
+
+int rtlink_tx_dropped(unsigned int ifindex, uint64_t *packets)
+{
+	char buffer[RTLINK_BUFFER];
+
+	*packets = 0;
+	return rtlink_talk(rtlink_begin(buffer, RTM_GETLINK, ifindex, 0), rtlink_read_tx_dropped, packets);
 }
 
 int rtlink_make_veth(const char *name, const char *peer, unsigned int mtu, const char *alias)

@@ -4,6 +4,7 @@
 #define MIMIC_RTLINK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Makes a veth pair @name - @peer, both down and without ARP, each packet one segment at most (gso_max_segs 1); @name gets
@@ -16,6 +17,9 @@ bool rtlink_has_alias(const char *name, const char *alias);
 
 /* Returns 0 or -errno (-ENODEV: no such device). A veth pair goes as a whole. */
 int rtlink_delete(const char *name);
+
+/* Packets that the device did not get rid of. Returns 0 or -errno. */
+int rtlink_tx_dropped(unsigned int ifindex, uint64_t *packets);
 
 int rtlink_set_mtu(unsigned int ifindex, unsigned int mtu);
 

@@ -47,19 +47,32 @@ static int staging_switch_offloads_off(const char *name)
 	return result;
 }
 
+static void staging_name(char *near, size_t size, const struct netif *netif)
+{
+	snprintf(near, size, "mimic%d", netif->ifindex);
+}
+
+void staging_clear(const struct netif *netif)
+{
+	char near[sizeof(((struct staging *)0)->near)];
+	int err;
+
+	staging_name(near, sizeof(near), netif);
+	if (!rtlink_has_alias(near, STAGING_ALIAS))
+		return;
+	err = rtlink_delete(near);
+	if (err)
+		log_warn("Cannot remove the staging device %s of an instance that was killed: %s", near, strerror(-err));
+}
+
 static int staging_make(struct staging *staging, const struct netif *netif)
 {
 	int err;
 
-	snprintf(staging->near, sizeof(staging->near), "mimic%d", netif->ifindex);
+	staging_name(staging->near, sizeof(staging->near), netif);
 	snprintf(staging->far, sizeof(staging->far), "mimic%df", netif->ifindex);
 	staging->mtu = netif->mtu < STAGING_MTU_MAX ? netif->mtu : STAGING_MTU_MAX; /* lo has 65536 */
 	err = rtlink_make_veth(staging->near, staging->far, staging->mtu, STAGING_ALIAS);
-	if (err == -EEXIST && rtlink_has_alias(staging->near, STAGING_ALIAS)) {
-		/* Of an instance that was killed: we hold the lock now. */
-		rtlink_delete(staging->near);
-		err = rtlink_make_veth(staging->near, staging->far, staging->mtu, STAGING_ALIAS);
-	}
 	if (err) {
 		staging->near[0] = '\0';
 		return err;
@@ -118,6 +131,17 @@ void staging_set_mtu(struct staging *staging, unsigned int mtu)
 		staging->mtu = mtu;
 	else
 		log_warn("Cannot set the MTU of the staging device %s to %u", staging->near, mtu);
+}
+
+uint64_t staging_lost(const struct staging *staging)
+{
+	uint64_t there = 0, back = 0;
+
+	if (staging->near[0]) {
+		rtlink_tx_dropped(staging->near_ifindex, &there);
+		rtlink_tx_dropped(staging->far_ifindex, &back);
+	}
+	return there + back;
 }
 
 void staging_close(struct staging *staging)

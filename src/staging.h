@@ -11,6 +11,8 @@
 #ifndef MIMIC_STAGING_H
 #define MIMIC_STAGING_H
 
+#include <stdint.h>
+
 #include "netif.h"
 
 struct datapath;
@@ -25,14 +27,19 @@ struct staging {
 
 #define STAGING_INIT { .near_xdp = -1, .far_xdp = -1, .near_tc = -1 }
 
+/* Removes the pair that an instance for @netif left that was killed. The caller holds the lock. Never fails; logs. */
+void staging_clear(const struct netif *netif);
+
 /*
- * Makes the pair for @netif, in place of one that a killed instance left, and attaches the programs of @datapath. Returns 0
- * or -errno, logged. *@staging is STAGING_INIT; staging_close() is allowed whatever this returns.
+ * Makes the pair for @netif and attaches the programs of @datapath. Returns 0 or -errno, logged. *@staging is STAGING_INIT; staging_close() is allowed whatever this returns.
  */
 int staging_open(struct staging *staging, const struct netif *netif, const struct datapath *datapath);
 
 /* Follows the MTU of the interface. */
 void staging_set_mtu(struct staging *staging, unsigned int mtu);
+
+/* Packets that got lost on it, since it takes only so many at once. */
+uint64_t staging_lost(const struct staging *staging);
 
 /* Removes the pair. */
 void staging_close(struct staging *staging);

@@ -12,6 +12,7 @@
 
 enum {
 	WAITING_UNSETTLED_MAX = 16,
+	WAITING_FLUSHED_MAX = 16384, /* queues, beyond which none is made just to know late frames by */
 };
 
 struct waiting_queue {
@@ -225,24 +226,24 @@ static bool waiting_parse(const struct mimic_held *meta, const uint8_t *bytes, b
 	return parse_packet(start, start + len, ethernet, pkt) == PARSE_OK && pkt->l4_off == meta->l4_off;
 }
 
-static struct waiting_frame *waiting_make_frame(const struct mimic_held *meta, const uint8_t *bytes)
+static int waiting_make_frame(const struct mimic_held *meta, const uint8_t *bytes, struct waiting_frame **made)
 {
 	struct packet pkt = {};
 	size_t tag_len = meta->vlan_present ? sizeof(struct vlan_tag) : 0, l3_off;
 	struct waiting_frame *frame;
 
 	if (meta->l4_off + (size_t)UDP_HEADER_LEN + meta->payload_len > meta->frame_len)
-		return NULL;
+		return -EINVAL;
 	/* The IP header lies right behind Ethernet (and tags in the frame), or there is no L2 header. */
 	if (waiting_parse(meta, bytes, true, &pkt))
 		l3_off = pkt.l3_off;
 	else if (waiting_parse(meta, bytes, false, &pkt))
 		l3_off = 0;
 	else
-		return NULL;
+		return -EINVAL;
 	frame = malloc(sizeof(*frame) + meta->frame_len + tag_len);
 	if (!frame)
-		return NULL;
+		return -ENOMEM;
 	frame->next = NULL;
 	frame->tries = 0;
 	frame->number = meta->number;
@@ -260,23 +261,26 @@ static struct waiting_frame *waiting_make_frame(const struct mimic_held *meta, c
 		memcpy(frame->bytes, bytes, meta->frame_len);
 	}
 	waiting_complete_checksum(meta, frame->bytes + tag_len + meta->l4_off);
-	return frame;
+	*made = frame;
+	return 0;
 }
 
 /* Its place may be anywhere in the queue: it leaves a gap, which counts until the queue is empty, so it gives up no space. */
-static void waiting_lose_added(struct waiting *waiting, const struct mimic_held *meta)
+static int waiting_lose_added(struct waiting *waiting, const struct mimic_held *meta, int err)
 {
 	waiting->dropped++;
 	waiting->ops.lost(waiting->ops.context, &meta->key, meta->epoch, 1, 0);
+	return err;
 }
 
 int waiting_add(struct waiting *waiting, const struct mimic_held *meta, const uint8_t *bytes, uint64_t now_ns)
 {
 	struct waiting_queue *queue = waiting_find_or_make(waiting, &meta->key, meta->epoch, now_ns);
 	struct waiting_frame *frame;
+	int err;
 
 	if (!queue)
-		return -ENOMEM;
+		return waiting_lose_added(waiting, meta, -ENOMEM);
 	if (queue->epoch != meta->epoch) {
 		if ((int32_t)(meta->epoch - queue->epoch) < 0) {
 			waiting->dropped++; /* given up before it came here */
@@ -284,15 +288,11 @@ int waiting_add(struct waiting *waiting, const struct mimic_held *meta, const ui
 		}
 		waiting_restart(waiting, queue, meta->epoch);
 	}
-	if (waiting->bytes + meta->frame_len > waiting->bytes_max) {
-		waiting_lose_added(waiting, meta);
-		return -ENOSPC;
-	}
-	frame = waiting_make_frame(meta, bytes);
-	if (!frame) {
-		waiting_lose_added(waiting, meta);
-		return -EINVAL;
-	}
+	if (waiting->bytes + meta->frame_len > waiting->bytes_max)
+		return waiting_lose_added(waiting, meta, -ENOSPC);
+	err = waiting_make_frame(meta, bytes, &frame);
+	if (err)
+		return waiting_lose_added(waiting, meta, err);
 	if (meta->first && !queue->started) {
 		queue->started = true;
 		queue->next = meta->number;
@@ -327,12 +327,21 @@ void waiting_release(struct waiting *waiting, const struct conn_key *key, uint32
 	waiting_send_due(waiting, queue, now_ns, false);
 }
 
-void waiting_flush(struct waiting *waiting, const struct conn_key *key, uint32_t epoch)
+/*
+ * The event may overtake all frames of the queue, too: then an empty one is left, by whose epoch those are dropped that come
+ * late. It is forgotten soon, and who makes more of them than that gets by without: frames time out at last.
+ */
+void waiting_flush(struct waiting *waiting, const struct conn_key *key, uint32_t epoch, uint64_t now_ns)
 {
-	struct waiting_queue *queue = waiting_find(waiting, key);
+	struct waiting_queue *queue = waiting->queue_count < WAITING_FLUSHED_MAX ?
+					      waiting_find_or_make(waiting, key, epoch, now_ns) :
+					      waiting_find(waiting, key);
 
-	if (queue && (int32_t)(epoch - queue->epoch) > 0) /* frames of a later one may be faster than this */
+	if (!queue)
+		return;
+	if ((int32_t)(epoch - queue->epoch) > 0) /* frames of a later one may be faster than this */
 		waiting_restart(waiting, queue, epoch);
+	queue->used_ns = now_ns;
 }
 
 void waiting_close_queue(struct waiting *waiting, const struct conn_key *key)

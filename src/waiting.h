@@ -64,8 +64,8 @@ int waiting_add(struct waiting *waiting, const struct mimic_held *meta, const ui
 void waiting_release(struct waiting *waiting, const struct conn_key *key, uint32_t epoch, uint32_t limit,
 		     uint64_t now_ns);
 
-/* What waits under an epoch before @epoch is given up; BPF has counted it already. */
-void waiting_flush(struct waiting *waiting, const struct conn_key *key, uint32_t epoch);
+/* What waits under an epoch before @epoch, or comes late, is given up; BPF has counted it already. */
+void waiting_flush(struct waiting *waiting, const struct conn_key *key, uint32_t epoch, uint64_t now_ns);
 
 /* The connection was lost: what waits stays, but an older limit does not count any more. */
 void waiting_close_queue(struct waiting *waiting, const struct conn_key *key);

@@ -578,7 +578,7 @@ static inline void sim_daemon(struct sim *sim, __u8 at, const struct effect *eff
 	}
 	side->watch_ns = sim->now_ns + SIM_WATCH_NS;
 	if (eff->notify & NOTIFY_FLUSH)
-		waiting_flush(&side->waiting, &sim_key[at], eff->epoch);
+		waiting_flush(&side->waiting, &sim_key[at], eff->epoch, sim->now_ns);
 	if (eff->notify & NOTIFY_LOST)
 		waiting_close_queue(&side->waiting, &sim_key[at]);
 	if (eff->notify & NOTIFY_RELEASE)

@@ -243,8 +243,10 @@ START_TEST(test_ipv6_fragments)
 			frame_build(&frame, &spec);
 			/* What follows is data then, not the header that it is called. */
 			if (at == 0 && frag_off >= 8) {
-				expect(parse_first(&frame, 14 + 40 + 8, true, &pkt) == PARSE_OTHER);
-				expect(parse_first(&frame, frame.len, true, &pkt) == PARSE_OTHER);
+				expect(parse_first(&frame, 14 + 40 + 8, true, &pkt) == PARSE_OK);
+				expect(pkt.fragment && pkt.later_fragment);
+				expect_eq(pkt.proto, IPPROTO_DSTOPTS);
+				expect_eq(pkt.frag_id, host_to_be32(0xdecade00));
 				continue;
 			}
 			expect(parse_first(&frame, frame.len, true, &pkt) == PARSE_OK);
@@ -359,7 +361,7 @@ static void check_claims(const uint8_t *data, size_t len, const struct packet *p
 	expect(len >= (pkt->later_fragment ? l3_off + 20U : pkt->l4_off + 4U));
 	expect(pkt->proto_off < pkt->l4_off);
 	expect_eq(data[pkt->proto_off], pkt->proto);
-	expect(pkt->proto == IPPROTO_UDP || pkt->proto == IPPROTO_TCP);
+	expect(pkt->proto == IPPROTO_UDP || pkt->proto == IPPROTO_TCP || pkt->later_fragment);
 	expect_eq(data[l3_off] >> 4, pkt->ipv6 ? 6 : 4);
 	ip_len = pkt->ipv6 ? 40U + naive_get16(data + l3_off + 4) : naive_get16(data + l3_off + 2);
 	expect_eq(pkt->l4_off - l3_off + pkt->l4_len, ip_len);

@@ -65,6 +65,27 @@ carries "after kill -9"
 end
 has_clsact && fail "the clsact of a killed instance stays"
 
+# Nobody serves the filters of a killed instance: a start that fails removes them all the same.
+start
+carries "before a start that fails"
+kill_9
+stands 1 1 "killed, before a start that fails"
+in_ns left ./mimic run --datapath=kfunc -f local=10.77.0.1:5000 eth0 >/tmp/refused.log 2>&1
+equal $? 1 "exit status of a start that fails"
+grep -q 'error.*Datapath kfunc is not possible' /tmp/refused.log || fail "the start failed for another reason"
+stands "" "" "after a start that fails"
+grep -q 'info.*Removed the TC filters of an instance that was killed' /tmp/refused.log || fail "no word about the filters"
+has_clsact && fail "the clsact of a killed instance stays after a start that fails"
+equal "$(in_ns left ip -o link | grep -c ': mimic')" 0 "staging devices after a start that fails"
+equal "$(find /run/mimic -name '*.lock' | wc -l)" 1 "lock files after a start that fails"
+in_ns left tc qdisc add dev eth0 clsact
+start
+kill_9
+in_ns left ./mimic run --datapath=kfunc -f local=10.77.0.1:5000 eth0 >/tmp/refused.log 2>&1
+stands "" "" "after a start that fails, somebody else's clsact"
+has_clsact || fail "somebody else's clsact is gone after a start that fails"
+in_ns left tc qdisc del dev eth0 clsact
+
 in_ns left tc qdisc add dev eth0 clsact
 in_ns left tc filter add dev eth0 ingress prio 1 protocol all bpf bytecode '1,6 0 0 0' || fail "tc filter add bpf"
 other egress prio 1 protocol ip u32 match u32 0 0

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "watch.h"
+
+#include "util.h"
+
+static const struct {
+	enum reason reason;
+	const char *remedy;
+} causes[] = {
+	{ REASON_DROP_FRAGMENT, "let programs send datagrams that fit the MTU of the interface, less 12 bytes and the padding" },
+	{ REASON_DROP_RX_FRAGMENT, "let the peer send smaller datagrams; for WireGuard, lower the MTU of its interface on both hosts" },
+	{ REASON_DROP_RX_MERGED, "`ethtool -K DEVICE gro off` with the device below this interface, or run Mimic on that one" },
+	{ REASON_DROP_STAGING, "programs that hand over many datagrams at once (UDP GSO) are faster than this machine can split them" },
+	{ REASON_DROP_NO_CONN, "the table of connections is full" },
+	{ REASON_RX_REFUSED, "start Mimic at the peer, with a filter for that port" },
+};
+
+_Static_assert(ARRAY_SIZE(causes) == WATCH_CAUSES, "struct watch has one entry for each");
+
+void watch_tick(struct watch *watch, uint64_t now_ns, watch_read read, watch_say say, void *context)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(causes); i++) {
+		uint64_t count;
+
+		if (now_ns < watch->cause[i].until_ns)
+			continue;
+		count = read(context, causes[i].reason);
+		if (count == watch->cause[i].count)
+			continue;
+		say(context, causes[i].reason, count - watch->cause[i].count, causes[i].remedy);
+		watch->cause[i].count = count;
+		watch->cause[i].until_ns = now_ns + WATCH_SILENCE_S * 1000000000ULL;
+	}
+}
