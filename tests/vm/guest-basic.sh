@@ -6,7 +6,7 @@
 # `udpflow send --reply`; in mid: `wirecheck` on toleft.
 #
 # Environment: LEVEL, the level of the datapath (default: auto, which has to give bpf, without a module); PROBE_SIZES, more or
-# fewer payload sizes.
+# fewer payload sizes; JIT, what net.core.bpf_jit_enable shall be (default: as the kernel has it).
 # shellcheck source-path=SCRIPTDIR source=guest-lib.sh
 . ./guest-lib.sh
 
@@ -31,6 +31,10 @@ partial='partial_csum=0'
 [ "$level" = kfunc ] && partial='partial_csum>=300'
 
 uname -rm
+if [ -n "${JIT:-}" ]; then
+	sysctl -qw net.core.bpf_jit_enable="$JIT"
+	equal "$(cat /proc/sys/net/core/bpf_jit_enable)" "$JIT" net.core.bpf_jit_enable
+fi
 link_bridge
 load_check left --datapath="$level" || fail "mimic run --check"
 

@@ -28,7 +28,7 @@
 #   other packages (headers    a function for vm_cached that calls vm_update, vm_apt ... apt-get download and
 #   for module builds, ...)    vm_unpack, as vm_fetch_kernel does
 #   other names of a suite     vm_update
-#   two VMs that talk          two vm_run side by side, each with vm_qemu_args=(-netdev socket,... -device virtio-net-...)
+#   two VMs that talk          a guest script that begins with guest-pair.sh, and pair_run of pair.sh, as in nic.sh
 #   a whole Debian             image.sh; or vm_qemu_args=(-drive ...,snapshot=on) and a guest script that mounts it
 #                              (virtio_blk, ext4 and 9p are in every guest) and chroots
 

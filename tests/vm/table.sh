@@ -7,7 +7,7 @@ set -eu
 logs=${1:-$(dirname "$0")/../../build/test-logs}
 
 cat <<'END'
-| kernel | architecture | level | object | JIT | result | egress | ingress | repair | command | all | load |
+| kernel | architecture | level | object | JIT | tests | egress | ingress | repair | command | all | load |
 | --- | --- | --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
 END
 find "$logs"/{vm,kmod} -name '*.log' | LC_ALL=C sort | while read -r log; do
@@ -17,6 +17,11 @@ find "$logs"/{vm,kmod} -name '*.log' | LC_ALL=C sort | while read -r log; do
 		END { for (i = 1; i <= facts; i++) print test, status, fact[i] }
 	' "$log"
 done | awk '
+	BEGIN {
+		split("x86_64 amd64 i686 i386 aarch64 arm64 armv7l armhf ppc64le ppc64el", names)
+		for (i = 1; i in names; i += 2)
+			debian[names[i]] = names[i + 1]
+	}
 	{
 		delete value
 		for (i = 6; i <= NF; i++) {
@@ -26,7 +31,8 @@ done | awk '
 		key = $5 " " $4 " " value["level"] " " value["jit"]
 		if (!(key in row)) {
 			order[++rows] = key
-			row[key] = sprintf("%s | %s | %s | %s | %s", $4, $5, value["level"], value["object"], value["jit"] == "0" ? "off or none" : "on")
+			row[key] = sprintf("%s | %s | %s | %s | %s", $4, debian[$5] == "" ? $5 : debian[$5], value["level"], value["object"],
+					   value["jit"] == "0" ? "off" : "on")
 			least[key] = value["load_s"]
 			numbers[key] = sprintf("%d | %d | %d | %d | %d", value["egress"], value["ingress"], value["repair"], value["command"],
 					       value["insns"])
