@@ -21,11 +21,26 @@ CORE_FN void conn_send_syn(struct conn *conn, const struct env *env, struct effe
 /* How long the SYN is waited upon that follows `retries` others. */
 CORE_FN __u64 conn_syn_patience(const struct conn *conn)
 {
-	if (conn->settings.pace == PACE_FAST && conn->retries < CONN_FAST_SYNS)
+	if (conn->settings.pace == PACE_FAST && conn->retries < CONN_FAST_SYNS && !conn->simultaneous)
 		return CONN_FAST_SYN_NS;
 	if (conn->settings.pace == PACE_LINUX)
 		return NSEC_PER_SEC << (conn->retries < 6 ? conn->retries : 6);
 	return conn->settings.handshake_interval_s * NSEC_PER_SEC;
+}
+
+/*
+ * How long the peer's ACK is waited for after a simultaneous open, before our SYN is repeated: two round trips, as the crossing
+ * SYNs let guess. A SYN that comes when it has long been established makes 0.7.x begin anew, with numbers that we do
+ * not know. (What got lost, the peer asks for: by its own SYN, or by its data.)
+ */
+CORE_FN __u64 conn_simultaneous_patience(const struct conn *conn, const struct env *env)
+{
+	__u64 guess_ns = 2 * conn_age(env->now_ns, conn->last_rx_ns); /* since our first SYN */
+	__u64 least_ns = conn->settings.pace == PACE_FAST ? NSEC_PER_SEC : conn_syn_patience(conn);
+
+	if (guess_ns < least_ns)
+		return least_ns;
+	return guess_ns < CONN_CROSSING_MAX_NS ? guess_ns : CONN_CROSSING_MAX_NS;
 }
 
 /* How often a SYN is repeated. */

@@ -748,6 +748,47 @@ START_TEST(test_simultaneous_open)
 }
 END_TEST
 
+/* SYNs that crossed on a long way: a repetition may not arrive when a peer of 0.7.x is established. */
+START_TEST(test_simultaneous_far)
+{
+	static const struct {
+		unsigned int came_ms, again_ms;
+	} cases[] = { { 50, 1000 }, { 700, 1400 }, { 1500, 3000 }, { 3900, 4000 } };
+	struct conn_settings set = CONN_SETTINGS_DEFAULT;
+	unsigned int ms;
+	struct driver d;
+
+	set.pace = PACE_FAST;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		drv_init(&d, &set);
+		drv_out(&d, 100, false);
+		for (ms = 0; ms < cases[i].came_ms; ms += 50) {
+			drv_wait(&d, 50 * MS);
+			drv_tick(&d);
+		}
+		d.expected = PEER_ISN + 1U;
+		drv_in_syn(&d, TCP_SYN, PEER_ISN, 0);
+		expect_eq(d.c.state, CONN_SYN_RECEIVED);
+		for (ms = 50; ms < 6000; ms += 50) {
+			drv_wait(&d, 50 * MS);
+			drv_tick(&d);
+			if (drv_reply(&d)->flags)
+				break;
+		}
+		expect_eq(drv_reply(&d)->flags, TCP_SYN);
+		expect_eq(ms, cases[i].again_ms);
+		/* The next ones are no faster. */
+		for (ms = 50; ms < 6000; ms += 50) {
+			drv_wait(&d, 50 * MS);
+			drv_tick(&d);
+			if (drv_reply(&d)->flags)
+				break;
+		}
+		expect_eq(ms, set.handshake_interval_s * 1000U);
+	}
+}
+END_TEST
+
 /* Before the peer's ACK comes our own SYN is repeated like any other. */
 START_TEST(test_simultaneous_retry)
 {
@@ -2295,6 +2336,7 @@ static void add_handshake_tests(TCase *tcase)
 	tcase_add_test(tcase, test_repeated_syn);
 	tcase_add_test(tcase, test_repeated_syn_ack);
 	tcase_add_test(tcase, test_simultaneous_open);
+	tcase_add_test(tcase, test_simultaneous_far);
 	tcase_add_test(tcase, test_simultaneous_retry);
 	tcase_add_test(tcase, test_restart);
 	tcase_add_test(tcase, test_lost_connection_retries_at_once);

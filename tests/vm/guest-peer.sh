@@ -14,7 +14,7 @@
 #   5600, 5601  WireGuard over IPv4 and IPv6
 #
 # Environment: LEVEL, --datapath of left; BULK_BYTES, how much in each direction; STREAM_BYTES, what each TCP stream in WireGuard
-# carries; CROSSING, settings of the connections that both begin (default: no SYN is repeated), and
+# carries; CROSSING, settings of the connections that both begin, as ",handshake=10:3", and
 # CROSSING_MS, how long a packet is under way then; PARTS, some of: keepalive exchange crossing bulk wireguard restart.
 # shellcheck source-path=SCRIPTDIR source=guest-pair.sh
 . ./guest-pair.sh
@@ -24,7 +24,7 @@ parts=" $PARTS "
 bulk=$BULK_BYTES
 stream=${STREAM_BYTES:-2000000}
 keepalive=4:2:3:600
-crossing=${CROSSING-,handshake=10:3}
+crossing=${CROSSING-}
 
 # filters: left's -f options; the peer's are the same, with local and remote exchanged. (It takes 32 of them.)
 filters()
