@@ -263,10 +263,9 @@ CORE_FN void icmp_turn_back(struct icmp_message *msg, __u32 len, const struct ic
 	after = icmp_turn_ip(msg->quote, &quoted->pkt, PROTO_TCP,
 			     (__u16)(quoted->pkt.l4_len + TRANSFORM_GROWTH + quoted->padding));
 	after = csum_add(after, (__u32)head->mtu_high + head->mtu);
-	CORE_UNROLL
 	for (__u32 i = 1; i < TCP_HEADER_LEN / 4; i++) {
 		if (i >= ICMP_QUOTED_L4 / 4 && quoted->pkt.l4_off + 4 * (i + 1) > len)
-			break;
+			continue;
 		before = csum_add(before, word[i]);
 		after = csum_add(after, fresh.word[i]);
 		word[i] = fresh.word[i];

@@ -151,13 +151,13 @@ kmod_copy()
 		cp -p "$kmod_srcdir"/kmod/{Kbuild,Makefile,*.[ch]} "$1/kmod"
 }
 
-# kmod_compilers SUITE COMPILER: prints the packages with which COMPILER (gcc-14) builds for all kernels of the table in SUITE, so that
-# one root serves them all.
+# kmod_compilers SUITE COMPILER: prints the packages with which COMPILER (gcc-14) builds for all kernels of the table in SUITE and its
+# backports, so that one root serves them all.
 kmod_compilers()
 {
 	local arch
 	echo "$2"
-	for arch in $(awk -v suite="$1" '$3 == suite { print $2 }' "$vm_here/kernels" | sort -u); do
+	for arch in $(awk -v suite="$1" '$3 == suite || $3 == suite "-backports" { print $2 }' "$vm_here/kernels" | sort -u); do
 		case $arch in
 		arm64) echo "$2-aarch64-linux-gnu" binutils-aarch64-linux-gnu ;;
 		riscv64) echo "$2-riscv64-linux-gnu" binutils-riscv64-linux-gnu ;;
@@ -171,7 +171,7 @@ kmod_source=
 
 kmod_build()
 {
-	local name=$1 dir=$2 kdir image compiler cross='' root
+	local name=$1 dir=$2 kdir image compiler cross='' suite root
 	local -a args compilers
 	shift 2
 	vm_kernel "$name" && kdir=$(kmod_headers "$name") && image=$(vm_kernel_image "$(vm_kernel_dir "$name")") &&
@@ -191,9 +191,10 @@ kmod_build()
 	bookworm*)
 		vm_need "$cross$compiler" "$compiler${cross:+-${cross%-}}" && "${args[@]}" ;;
 	*)
-		# pahole and libssl are what linux-kbuild depends on.
-		mapfile -t compilers < <(kmod_compilers "$vm_suite" "$compiler")
-		root=$(kmod_root "$vm_suite" make libc6-dev sparse pahole libssl3t64 "${compilers[@]}") &&
+		# Backports are built with the compiler of their suite. pahole and libssl are what linux-kbuild depends on.
+		suite=${vm_suite%-backports}
+		mapfile -t compilers < <(kmod_compilers "$suite" "$compiler")
+		root=$(kmod_root "$suite" make libc6-dev sparse pahole libssl3t64 "${compilers[@]}") &&
 			kmod_in "$root" "${args[@]}" ;;
 	esac
 }
