@@ -217,7 +217,7 @@ static int run_open_datapath(struct run *run)
 		return run_refuse_level(&module);
 	err = datapath_open(&run->datapath, &options, &why);
 	if (err) {
-		log_error("Cannot load the BPF programs: %s: %s", strerror(-err), why);
+		log_error("Cannot load the BPF programs: %s (error %d)", why, -err);
 		return err;
 	}
 	err = run_check_level(run, &module);

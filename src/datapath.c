@@ -141,6 +141,10 @@ int datapath_load(struct datapath *datapath, enum datapath_object kind, const st
 	return err;
 }
 
+enum {
+	DATAPATH_ENOTSUPP = 524, /* the kernel's own, unknown to user space */
+};
+
 static const char *datapath_explain(int err)
 {
 	switch (err) {
@@ -151,6 +155,9 @@ static const char *datapath_explain(int err)
 		return "this kernel has no BPF (CONFIG_BPF_SYSCALL)";
 	case -ENOMEM:
 		return "not enough memory, or the limit for locked memory (RLIMIT_MEMLOCK) is too low";
+	case -DATAPATH_ENOTSUPP:
+		return "the BPF JIT of this kernel and machine cannot compile the programs: switch it off "
+		       "(sysctl net.core.bpf_jit_enable=0)";
 	default:
 		return "this kernel does not take the BPF programs; Mimic needs Linux 6.1 or later "
 		       "(run with -vv to see the kernel's own words)";

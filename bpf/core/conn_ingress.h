@@ -68,7 +68,7 @@ CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, con
 		conn->single_syn = 0;
 		conn->cooldown_ns = 0;
 		conn->retries = 0;
-		conn_send_syn(conn, env, eff, conn_simultaneous_patience(conn, env));
+		conn_send_syn(conn, env, eff, conn_crossing_patience(conn));
 		conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
 		return;
 	}

@@ -29,18 +29,15 @@ CORE_FN __u64 conn_syn_patience(const struct conn *conn)
 }
 
 /*
- * How long the peer's ACK is waited for after a simultaneous open, before our SYN is repeated: two round trips, as the crossing
- * SYNs let guess. A SYN that comes when it has long been established makes 0.7.x begin anew, with numbers that we do
- * not know. (What got lost, the peer asks for: by its own SYN, or by its data.)
+ * How long the peer's ACK is waited for after a simultaneous open, before our SYN is repeated: longer than any way there and
+ * back. A SYN that comes when it has long been established makes 0.7.x begin anew, with numbers that we do not know. Nothing
+ * is lost by it: what the peer misses it asks for, by its own SYN, and its data says as much as its ACK.
  */
-CORE_FN __u64 conn_simultaneous_patience(const struct conn *conn, const struct env *env)
+CORE_FN __u64 conn_crossing_patience(const struct conn *conn)
 {
-	__u64 guess_ns = 2 * conn_age(env->now_ns, conn->last_rx_ns); /* since our first SYN */
-	__u64 least_ns = conn->settings.pace == PACE_FAST ? NSEC_PER_SEC : conn_syn_patience(conn);
+	__u64 ns = conn_syn_patience(conn);
 
-	if (guess_ns < least_ns)
-		return least_ns;
-	return guess_ns < CONN_CROSSING_MAX_NS ? guess_ns : CONN_CROSSING_MAX_NS;
+	return ns > CONN_CROSSING_NS ? ns : CONN_CROSSING_NS;
 }
 
 /* How often a SYN is repeated. */

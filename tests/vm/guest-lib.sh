@@ -127,14 +127,13 @@ counter()
 		awk -v name="($2)" '$NF == name { n = $3 } END { print n + 0 }'
 }
 
-# no_drops NAMESPACE...: fails when the mimic there dropped a datagram that was to be sent. (What is said of segments that came
-# does not begin with "dropped:", but for malformed ones.)
+# no_drops NAMESPACE...: fails when the mimic there dropped a datagram that was to be sent. (Malformed are segments that came.)
 no_drops()
 {
 	local ns
 	for ns; do
-		in_ns "$ns" ./mimic show -p eth0 | grep -E ' dropped: |\((event_lost|handshake_failed)\)' |
-			grep -v '(drop_malformed)' && fail "mimic in $ns dropped datagrams"
+		in_ns "$ns" ./mimic show -p eth0 | grep -E '\((drop_[a-z_]+|event_lost|handshake_failed)\)' |
+			grep -vE '\((drop_rx_[a-z_]+|drop_malformed|drop_half_open|drop_reset_limit)\)' && fail "mimic in $ns dropped datagrams"
 	done
 }
 

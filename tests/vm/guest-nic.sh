@@ -81,7 +81,8 @@ try()
 	done
 	for side in left right; do
 		on $side "./mimic show -p $1" >"/tmp/show-$side.log"
-		grep -E ' dropped: |\((event_lost|handshake_failed)\)' "/tmp/show-$side.log" | grep -v '(drop_malformed)' &&
+		grep -E '\((drop_[a-z_]+|event_lost|handshake_failed)\)' "/tmp/show-$side.log" |
+			grep -vE '\((drop_rx_[a-z_]+|drop_malformed|drop_half_open|drop_reset_limit)\)' &&
 			fail "$what: mimic in $side dropped datagrams"
 	done
 	finish right mimic
