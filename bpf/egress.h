@@ -251,11 +251,11 @@ static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w,
 		stage_end();
 		w->fits = egress_fits(w);
 		err = egress_prepare(skb, w);
-		if (err && err != -ENOTSUPP_KERNEL) {
+		if (err && err != -ENOTSUPP_KERNEL && w->fits) {
 			count(REASON_DROP_TRANSFORM);
 			return TC_ACT_SHOT;
 		}
-		w->stages = err != 0;
+		w->stages = err == -ENOTSUPP_KERNEL;
 		stage_end();
 		if (!w->fits && !w->stages)
 			return too_big(skb, w);
@@ -273,7 +273,7 @@ static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w,
 	}
 	if (!w->stages)
 		return egress_flow(skb, w, value);
-	if (!w->released)
+	if (!w->released && !w->staged)
 		*(volatile __u32 *)&value->mark = w->mark; /* the packet comes back without it */
 	return egress_stage(skb, w);
 }

@@ -264,7 +264,7 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 	}
 	conn_ingress(&value->c, &w->env, &w->seg, &w->eff);
 	/* Whoever has the address now begins anew. Its tags stay: native XDP does not see one that the NIC took off. */
-	if (w->seg.flags & TCP_SYN && value->c.state == CONN_SYN_RECEIVED)
+	if (w->seg.flags & TCP_SYN && w->eff.reply[0].flags && value->c.state == CONN_SYN_RECEIVED)
 		__builtin_memcpy(value->l2.bytes, w->l2.bytes, 2 * ETH_ALEN);
 	w->window_scale = conn_window_scale(&value->c);
 	if (w->eff.notify || w->eff.reply[0].flags)

@@ -87,7 +87,8 @@ static __always_inline int repair_udp(struct __sk_buff *skb, struct work *w)
 	value = bpf_map_lookup_elem(&conns, &w->key);
 	if (!value)
 		return TC_ACT_UNSPEC;
-	if (w->merged) {
+	/* (Nothing is restored in another state: that was plain UDP.) */
+	if (w->merged && *(const volatile __u8 *)&value->c.state == CONN_ESTABLISHED) {
 		count(REASON_DROP_RX_MERGED);
 		return TC_ACT_SHOT;
 	}

@@ -57,10 +57,15 @@ static size_t held_bytes(void)
 
 /*
  * libbpf removes the entries of the map as it frees the buffers, and the next ones have them by then. So each gets a
- * descriptor of its own for the map, which is closed before.
+ * descriptor of its own for the map, which is closed before. The entry of a CPU that is offline stays, and with it the event and
+ * its place in epoll, where it would hang up for ever (perf_poll()).
  */
-static void held_free(struct held_buffers *buffers)
+static void held_free(const struct held *held, struct held_buffers *buffers)
 {
+	size_t count = buffers->buffers ? perf_buffer__buffer_cnt(buffers->buffers) : 0;
+
+	for (size_t i = 0; i < count; i++)
+		epoll_ctl(held->epoll_fd, EPOLL_CTL_DEL, perf_buffer__buffer_fd(buffers->buffers, i), NULL);
 	util_close_fd(&buffers->map_fd);
 	perf_buffer__free(buffers->buffers);
 	*buffers = (struct held_buffers){ .map_fd = -1 };
@@ -95,7 +100,7 @@ static int held_make(struct held *held, struct held_buffers *buffers)
 					    held_on_lost, held, NULL);
 	err = buffers->buffers ? held_watch(held, buffers) : -errno;
 	if (err)
-		held_free(buffers);
+		held_free(held, buffers);
 	return err;
 }
 
@@ -144,7 +149,7 @@ void held_retire(struct held *held)
 {
 	if (held->old.buffers)
 		perf_buffer__consume(held->old.buffers);
-	held_free(&held->old);
+	held_free(held, &held->old);
 }
 
 void held_follow_cpus(struct held *held)
@@ -178,6 +183,6 @@ void held_follow_cpus(struct held *held)
 
 void held_close(struct held *held)
 {
-	held_free(&held->old);
-	held_free(&held->now);
+	held_free(held, &held->old);
+	held_free(held, &held->now);
 }

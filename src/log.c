@@ -16,6 +16,7 @@
 #include "util.h"
 
 enum {
+	TRIES_MAX = 1000, /* of a millisecond, to write where poll() says there is room */
 	LINE_MAX_BYTES = 2048,
 };
 
@@ -98,9 +99,13 @@ bool log_wants_colour(int fd)
  */
 static int open_stderr_again(void)
 {
+	struct pollfd now = { .fd = STDERR_FILENO };
 	struct stat st;
 
 	if (fstat(STDERR_FILENO, &st) || !(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+		return -1;
+	/* Of a terminal that was hung up another session may be the user by now. */
+	if (poll(&now, 1, 0) < 0 || now.revents & (POLLHUP | POLLERR | POLLNVAL))
 		return -1;
 	return open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
@@ -110,6 +115,7 @@ static bool write_text(const char *text, size_t length)
 {
 	_cleanup_close_ int own = open_stderr_again();
 	struct pollfd room = { .fd = own >= 0 ? own : STDERR_FILENO, .events = POLLOUT };
+	int tries = 0;
 
 	while (length > 0) {
 		/* Nothing waits behind a line that is lost. */
@@ -120,6 +126,10 @@ static bool write_text(const char *text, size_t length)
 			continue;
 		if (ready > 0 && room.revents & POLLOUT)
 			n = write(room.fd, text, length);
+		if (n < 0 && ready > 0 && patience_ms && !lost && (errno == EINTR || errno == EAGAIN) && tries++ < TRIES_MAX) {
+			poll(NULL, 0, 1); /* another writer was faster, or a terminal has room for a part only */
+			continue;
+		}
 		if (n <= 0)
 			return false;
 		text += n;

@@ -106,12 +106,16 @@ static pid_t lock_owner(const struct stat *st)
 
 pid_t runfile_holder(const char *path, const struct run_info *info)
 {
+	char name[PROCESS_NAME_MAX];
 	struct stat st;
 	int owner;
 
 	if (is_living_predecessor(info))
 		return info->pid;
 	owner = stat(path, &st) ? -errno : find_lock(&st);
+	/* The list may have other numbers for the file system (btrfs, overlayfs), or none for the process (PID namespaces). */
+	if (!owner && info->pid > 0 && !process_name(info->pid, name) && !strcmp(name, "mimic"))
+		return info->pid;
 	if (owner >= 0)
 		return owner;
 	return runfile_process_lives(info->pid) ? info->pid : 0;

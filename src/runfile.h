@@ -102,7 +102,7 @@ int runfile_set_filters(struct run_info *info, const struct filter_list *list);
 
 /*
  * The PID of the instance that holds the file @path with the content @info: it has locked it, or is a living one of 0.7.x.
- * 0: none. Where the kernel's list of locks cannot be read (/proc/locks), a living process of the PID in the file counts.
+ * 0: none. Where the list does not name it, a process of the PID in the file counts that is called mimic; where the kernel's list of locks cannot be read (/proc/locks), a living process of the PID in the file counts.
  */
 pid_t runfile_holder(const char *path, const struct run_info *info);
 

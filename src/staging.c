@@ -133,15 +133,14 @@ void staging_set_mtu(struct staging *staging, unsigned int mtu)
 		log_warn("Cannot set the MTU of the staging device %s to %u", staging->near, mtu);
 }
 
-uint64_t staging_lost(const struct staging *staging)
+uint64_t staging_lost(struct staging *staging)
 {
-	uint64_t there = 0, back = 0;
+	uint64_t there, back;
 
-	if (staging->near[0]) {
-		rtlink_tx_dropped(staging->near_ifindex, &there);
-		rtlink_tx_dropped(staging->far_ifindex, &back);
-	}
-	return there + back;
+	if (staging->near[0] && !rtlink_tx_dropped(staging->near_ifindex, &there) &&
+	    !rtlink_tx_dropped(staging->far_ifindex, &back) && there + back > staging->lost)
+		staging->lost = there + back;
+	return staging->lost;
 }
 
 void staging_close(struct staging *staging)

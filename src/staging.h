@@ -23,6 +23,7 @@ struct staging {
 	int near_xdp, far_xdp;	    /* links, -1: none */
 	int near_tc;		    /* link, -1: none, or a filter, which goes with the device */
 	unsigned int mtu;
+	uint64_t lost; /* packets, as far as staging_lost() knows */
 };
 
 #define STAGING_INIT { .near_xdp = -1, .far_xdp = -1, .near_tc = -1 }
@@ -38,8 +39,8 @@ int staging_open(struct staging *staging, const struct netif *netif, const struc
 /* Follows the MTU of the interface. */
 void staging_set_mtu(struct staging *staging, unsigned int mtu);
 
-/* Packets that got lost on it, since it takes only so many at once. */
-uint64_t staging_lost(const struct staging *staging);
+/* Packets that got lost on it, since it takes only so many at once. Never less than before. */
+uint64_t staging_lost(struct staging *staging);
 
 /* Removes the pair. */
 void staging_close(struct staging *staging);

@@ -25,7 +25,7 @@ void watch_tick(struct watch *watch, uint64_t now_ns, watch_read read, watch_say
 		if (now_ns < watch->cause[i].until_ns)
 			continue;
 		count = read(context, causes[i].reason);
-		if (count == watch->cause[i].count)
+		if (count <= watch->cause[i].count)
 			continue;
 		say(context, causes[i].reason, count - watch->cause[i].count, causes[i].remedy);
 		watch->cause[i].count = count;

@@ -281,6 +281,17 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 		conn_release(conn, eff);
 }
 
+/*
+ * The peer's SYN comes again after a simultaneous open: ours got lost, or is still under way. In the latter case another one
+ * would arrive too late (conn_crossing_patience()). Peers that repeat theirs fast are not of 0.7.x, and mind none.
+ */
+CORE_FN bool conn_crossed_may_repeat(const struct conn *conn, const struct env *env)
+{
+	__u64 age_ns = conn_age(env->now_ns, conn->syn_ns);
+
+	return age_ns < CONN_CROSSED_FAST_NS || age_ns >= conn_crossing_ns(conn);
+}
+
 CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env, const struct segment *seg,
 				       struct effect *eff)
 {
@@ -302,6 +313,8 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 			return;
 		}
 		if (conn->simultaneous) { /* the peer did not get our ACK, or not our SYN */
+			if (seg->seq == conn->irs && !conn_crossed_may_repeat(conn, env))
+				return;
 			conn->irs = seg->seq;
 			conn->rcv_nxt = seg->seq + 1;
 			if (conn_may_challenge(conn, env))

@@ -28,6 +28,16 @@ CORE_FN __u64 conn_syn_patience(const struct conn *conn)
 	return conn->settings.handshake_interval_s * NSEC_PER_SEC;
 }
 
+/* After so long, what crossed has arrived: a few round trips, where one is known of an earlier connection. */
+CORE_FN __u64 conn_crossing_ns(const struct conn *conn)
+{
+	__u64 ns = 4 * conn->rtt_ns;
+
+	if (!ns || ns > CONN_CROSSING_NS)
+		return CONN_CROSSING_NS;
+	return ns > CONN_CROSSED_FAST_NS ? ns : CONN_CROSSED_FAST_NS;
+}
+
 /*
  * How long the peer's ACK is waited for after a simultaneous open, before our SYN is repeated: longer than any way there and
  * back. A SYN that comes when it has long been established makes 0.7.x begin anew, with numbers that we do not know. Nothing
@@ -35,15 +45,16 @@ CORE_FN __u64 conn_syn_patience(const struct conn *conn)
  */
 CORE_FN __u64 conn_crossing_patience(const struct conn *conn)
 {
-	__u64 ns = conn_syn_patience(conn);
+	__u64 ns = conn_syn_patience(conn), crossing_ns = conn_crossing_ns(conn);
 
-	return ns > CONN_CROSSING_NS ? ns : CONN_CROSSING_NS;
+	return ns > crossing_ns ? ns : crossing_ns;
 }
 
 /* How often a SYN is repeated. */
 CORE_FN __u32 conn_syn_retries(const struct conn *conn)
 {
-	return conn->settings.handshake_retry + (conn->settings.pace == PACE_FAST ? (__u32)CONN_FAST_SYNS : 0);
+	return conn->settings.handshake_retry +
+	       (conn->settings.pace == PACE_FAST && !conn->simultaneous ? (__u32)CONN_FAST_SYNS : 0);
 }
 
 /* From IDLE. The first SYN of a connection; snd_nxt counts the SYN already. */

@@ -31,6 +31,7 @@ enum conn_limits {
 
 #define CONN_FAST_SYN_NS	  (200 * NSEC_PER_MSEC) /* ... after so long each */
 #define CONN_CROSSING_NS	  (4 * NSEC_PER_SEC)	/* SYNs crossed: so long the peer's ACK may be under way */
+#define CONN_CROSSED_FAST_NS	  (600 * NSEC_PER_MSEC) /* and who repeats its SYN sooner wants ours again */
 #define CONN_SILENCE_NS		  (5 * NSEC_PER_SEC)	/* data goes out and nothing comes: does the peer live? */
 #define CONN_SILENCE_USE_NS	  (2 * NSEC_PER_SEC)	/* data goes out for so long */
 #define CONN_RTT_MAX_NS		  (10 * NSEC_PER_SEC)

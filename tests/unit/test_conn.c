@@ -134,9 +134,8 @@ static const struct row table[] = {
 	{ "ACK", AT_SIMULTANEOUS, { TCP_ACK, 0, 0, 0, 0 }, VERDICT_CONSUME, CONN_ESTABLISHED, ACK_OF(NUMBER_EXPECTED) },
 	{ "SYN-ACK", AT_SIMULTANEOUS, { TCP_SYN | TCP_ACK, -1, 0, 0, 0 }, VERDICT_CONSUME, CONN_ESTABLISHED,
 	  ACK_OF(NUMBER_EXPECTED) },
-	/* Our SYN again, then the ACK: test_simultaneous_open. */
-	{ "the same SYN", AT_SIMULTANEOUS, { TCP_SYN, -1, 0, 0, 0 }, VERDICT_CONSUME, CONN_SYN_RECEIVED,
-	  { TCP_SYN, NUMBER_ISN, NUMBER_ANY, 0 } },
+	/* After a second: test_simultaneous_again. */
+	{ "the same SYN", AT_SIMULTANEOUS, { TCP_SYN, -1, 0, 0, 0 }, VERDICT_CONSUME, CONN_SYN_RECEIVED, NO_REPLY },
 	{ "data", AT_SIMULTANEOUS, { TCP_ACK, 0, 0, 1400, 0 }, VERDICT_PASS, CONN_ESTABLISHED, NO_RST },
 	{ "RST 0", AT_SIMULTANEOUS, { TCP_RST, RST_ZERO, 0, 0, 0 }, ANY, CONN_SYN_RECEIVED, NO_REPLY },
 
@@ -783,6 +782,28 @@ START_TEST(test_simultaneous_far)
 				break;
 		}
 		expect_eq(ms, set.handshake_interval_s * 1000U);
+	}
+}
+END_TEST
+
+/* The peer's SYN comes again: from a peer that repeats it fast, it asks for ours; else ours may be under way still. */
+START_TEST(test_simultaneous_again)
+{
+	static const struct {
+		unsigned int ms;
+		bool answered;
+	} cases[] = { { 200, true }, { 500, true }, { 1000, false }, { 2000, false }, { 3900, false } };
+	struct driver d;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		drv_goto(&d, AT_SIMULTANEOUS, NULL);
+		drv_wait(&d, cases[i].ms * MS);
+		drv_in_syn(&d, TCP_SYN, d.expected - 1, 0);
+		expect_eq(d.c.state, CONN_SYN_RECEIVED);
+		expect_eq(d.eff.reply[0].flags, cases[i].answered ? TCP_SYN : 0);
+		expect_eq(d.eff.reply[1].flags, cases[i].answered ? TCP_ACK : 0);
+		drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
+		expect_eq(d.c.state, CONN_ESTABLISHED);
 	}
 }
 END_TEST
@@ -2335,6 +2356,7 @@ static void add_handshake_tests(TCase *tcase)
 	tcase_add_test(tcase, test_repeated_syn_ack);
 	tcase_add_test(tcase, test_simultaneous_open);
 	tcase_add_test(tcase, test_simultaneous_far);
+	tcase_add_test(tcase, test_simultaneous_again);
 	tcase_add_test(tcase, test_simultaneous_retry);
 	tcase_add_test(tcase, test_restart);
 	tcase_add_test(tcase, test_lost_connection_retries_at_once);
