@@ -12,7 +12,7 @@
 #
 #   apt/SUITE-ARCH/      an apt configuration with lists of its own; the host's apt is not touched
 #   kernel/NAME/         the unpacked linux-image, with modules.dep and `release` (what uname -r says)
-#   user/SUITE-ARCH/     a guest's tools and libraries, and the -dev packages for cross builds
+#   user/SUITE-ARCH-HASH/ tools and libraries of guests, and the -dev packages for cross builds: HASH is of their names
 #   base/NAME-HASH.cpio  the part of the initramfs that does not depend on the test
 #   cross/ARCH-HASH/     the product, built for ARCH
 #
@@ -43,11 +43,11 @@ vm_kernel_complaint=123	# the script may have passed, but the kernel logged a wa
 
 # Packages of a guest's userland; what they depend on comes along.
 vm_user_packages=(busybox-static iproute2 bpftool tcpdump nftables wireguard-tools
-	libbpf1 libelf1 zlib1g libmnl0 libcap-ng0 libcap2)
+	libbpf1 libelf1 zlib1g libmnl0 libjansson4 libsystemd0)
 # What of it every guest gets, where it is there.
 vm_guest_tools=(ip tc bridge ss bpftool tcpdump nft wg)
 # What the product links to, for cross builds.
-vm_dev_packages=(libbpf-dev libelf-dev zlib1g-dev libmnl-dev libcap-ng-dev libcap-dev libsystemd-dev)
+vm_dev_packages=(libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjansson-dev libsystemd-dev)
 # What of their dependencies the cross compiler has itself.
 vm_dev_unwanted='^(libc6-dev|libc-dev|linux-libc-dev|libcrypt-dev|libgcc-.*-dev|rpcsvc-proto|libc-dev-bin)_'
 
@@ -281,10 +281,12 @@ vm_kernel_dir() { vm_cached "kernel/$1" vm_fetch_kernel "$vm_suite" "$vm_arch" "
 
 vm_user_dir()
 {
+	local hash
 	if vm_is_native; then
 		echo /
 	else
-		vm_cached "user/$vm_userland-$vm_arch" vm_fetch_user "$vm_userland" "$vm_arch"
+		hash=$(echo "${vm_user_packages[@]} ${vm_dev_packages[@]}" | sha256sum | cut -c 1-8)
+		vm_cached "user/$vm_userland-$vm_arch-$hash" vm_fetch_user "$vm_userland" "$vm_arch"
 	fi
 }
 
