@@ -17,18 +17,13 @@ enum {
 /* Read by argp: what --version prints. */
 const char *argp_program_version = PACKAGE_VERSION;
 
-/*
- * Options may stand before, between and after the arguments, with POSIXLY_CORRECT too. argp exits
- * by itself for --help and its like, and for unknown options.
- */
-static int parse(const struct argp *argp, int argc, char **argv, void *input)
+int args_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
 	argp_err_exit_status = 1;
 	return -argp_parse(argp, argc, argv, ARGP_IN_ORDER, NULL, input);
 }
 
-/* Takes the one argument of a subcommand, ARGP_KEY_ARG or ARGP_KEY_NO_ARGS. */
-static error_t parse_ifname(const char **ifname, int key, char *arg, const struct argp_state *state)
+error_t args_take_ifname(const char **ifname, int key, char *arg, const struct argp_state *state)
 {
 	if (key == ARGP_KEY_NO_ARGS) {
 		log_error("no interface given; expected %s [OPTION...] <interface>", state->name);
@@ -127,7 +122,7 @@ static error_t run_parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 	case ARGP_KEY_NO_ARGS:
-		return parse_ifname(&args->ifname, key, arg, state);
+		return args_take_ifname(&args->ifname, key, arg, state);
 	default:
 		return run_set(&args->config, key, arg);
 	}
@@ -144,7 +139,7 @@ int args_parse_run(struct args_run *args, int argc, char **argv)
 	int err;
 
 	*args = (struct args_run){ .config = CONFIG_INIT };
-	err = parse(&argp, argc, argv, args);
+	err = args_parse(&argp, argc, argv, args);
 	if (err)
 		args_run_free(args);
 	return err;
@@ -176,7 +171,7 @@ static error_t show_parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 	case ARGP_KEY_NO_ARGS:
-		return parse_ifname(&args->ifname, key, arg, state);
+		return args_take_ifname(&args->ifname, key, arg, state);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -193,7 +188,7 @@ int args_parse_show(struct args_show *args, int argc, char **argv)
 	int err;
 
 	*args = (struct args_show){ 0 };
-	err = parse(&argp, argc, argv, args);
+	err = args_parse(&argp, argc, argv, args);
 	if (!err && !args->process && !args->connections)
 		args->process = args->connections = true;
 	return err;
@@ -268,7 +263,7 @@ int args_dispatch(const struct args_command *commands, int argc, char **argv)
 	char name[64];
 	int err;
 
-	err = parse(&argp, argc, argv, &dispatch);
+	err = args_parse(&argp, argc, argv, &dispatch);
 	if (err)
 		return err;
 	if (!dispatch.index)

@@ -3,10 +3,14 @@
  * The command line. Subcommands are a table of args_command (main.c); each has its own options and
  * arguments. --help, --usage and --version print to stdout and exit 0; an unknown option is
  * named on stderr and exits 1; both are argp's doing. Every other error is logged and returned.
+ *
+ * The options of `run` and `show` are parsed here; each newer subcommand parses its own, in its cmd_NAME.c, by args_parse()
+ * and args_take_ifname().
  */
 #ifndef MIMIC_ARGS_H
 #define MIMIC_ARGS_H
 
+#include <argp.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -50,6 +54,19 @@ int args_parse_run(struct args_run *args, int argc, char **argv);
 int args_parse_show(struct args_show *args, int argc, char **argv);
 
 void args_run_free(struct args_run *args);
+
+/*
+ * Parses the options of a subcommand into @input. They may stand before, between and after the arguments, with
+ * POSIXLY_CORRECT too. argp exits by itself for --help and its like, and for unknown options. Returns 0 or -errno; errors are
+ * logged.
+ */
+int args_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+/*
+ * For the parser of a subcommand whose one argument is an interface: takes ARGP_KEY_ARG and ARGP_KEY_NO_ARGS. *@ifname is NULL
+ * at first. Returns 0 or EINVAL, logged.
+ */
+error_t args_take_ifname(const char **ifname, int key, char *arg, const struct argp_state *state);
 
 /* The subcommands, each in the file of its name. 0 or -errno; errors are logged. */
 int cmd_run(const struct args_run *args);

@@ -8,33 +8,22 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "abi.h"
 #include "args.h"
 #include "datapath.h"
+#include "filter.h"
+#include "instance.h"
 #include "log.h"
-#include "netif.h"
 #include "reasons.h"
 #include "runfile.h"
 #include "util.h"
 
-enum {
-	BATCH = 4096, /* connections in one system call; grows when a hash bucket has more */
-};
-
 /* Escape sequences, or empty texts. */
 struct style {
 	const char *title, *label, *reset;
-};
-
-/* A copy of the connection map. Both arrays are owned. */
-struct connections {
-	struct conn_key *keys;
-	struct mimic_conn *values;
-	size_t count, room;
 };
 
 static const struct style *style_of_stdout(void)
@@ -146,146 +135,18 @@ static void show_connection(const struct style *style, const struct conn_key *ke
 	printf("seq 0x%08x, ack 0x%08x\n", conn->snd_nxt, conn->rcv_nxt);
 }
 
-static void free_connections(struct connections *connections)
-{
-	free(connections->keys);
-	free(connections->values);
-}
-
-/* Makes room for @more beyond the count. */
-static int reserve(struct connections *connections, size_t more)
-{
-	size_t room = connections->count + more;
-	struct conn_key *keys;
-	struct mimic_conn *values;
-
-	if (room <= connections->room)
-		return 0;
-	keys = realloc(connections->keys, room * sizeof(*keys));
-	if (!keys)
-		return -ENOMEM;
-	connections->keys = keys;
-	values = realloc(connections->values, room * sizeof(*values));
-	if (!values)
-		return -ENOMEM;
-	connections->values = values;
-	connections->room = room;
-	return 0;
-}
-
-/*
- * Copies the map in batches: unlike a walk from key to key, that neither begins again nor repeats
- * itself when connections come and go meanwhile. The lock makes each connection's fields agree with
- * each other.
- */
-static int read_connections(int fd, struct connections *connections)
-{
-	LIBBPF_OPTS(bpf_map_batch_opts, opts, .elem_flags = BPF_F_LOCK);
-	__u32 in = 0, out = 0, count, batch = BATCH;
-	bool first = true;
-	int err;
-
-	for (;;) {
-		err = reserve(connections, batch);
-		if (err)
-			return err;
-		count = batch;
-		err = bpf_map_lookup_batch(fd, first ? NULL : &in, &out,
-					   connections->keys + connections->count,
-					   connections->values + connections->count, &count, &opts);
-		if (err == -ENOSPC && batch < MIMIC_CONNS_MAX) {
-			batch *= 2;
-			continue;
-		}
-		if (err && err != -ENOENT)
-			return err;
-		connections->count += count;
-		if (err)
-			return 0;
-		in = out;
-		first = false;
-	}
-}
-
-/*
- * Whether the map has the layout that this program was built with: it belongs to a daemon of this version. The sizes tell apart
- * builds between two versions.
- */
-static bool has_our_layout(int fd, const struct run_info *run)
-{
-	struct bpf_map_info info = { 0 };
-	__u32 length = sizeof(info);
-
-	return !strcmp(run->version, PACKAGE_VERSION) && !bpf_obj_get_info_by_fd(fd, &info, &length) &&
-	       info.key_size == sizeof(struct conn_key) && info.value_size == sizeof(struct mimic_conn);
-}
-
 static int show_connections(const struct style *style, const struct run_info *info)
 {
-	__attribute__((cleanup(free_connections))) struct connections connections = { 0 };
-	_cleanup_close_ int fd = -1;
-	size_t i;
-	int err;
+	_cleanup_instance_conns_ struct instance_conns conns = { 0 };
+	int err = instance_read_conns(info, &conns);
 
-	fd = bpf_map_get_fd_by_id(info->conns_id);
-	if (fd < 0) {
-		log_error("cannot open the connection map %u: %s%s", info->conns_id, strerror(-fd),
-			  fd == -EPERM ? "; run as root" : "");
-		return fd;
-	}
-	if (!has_our_layout(fd, info)) {
-		log_error(
-			"the daemon is Mimic %s and this is %s, which cannot read its connections; restart it",
-			info->version, PACKAGE_VERSION);
-		return -EPROTO;
-	}
-	err = read_connections(fd, &connections);
-	if (err) {
-		log_error("cannot read the connection map %u: %s", info->conns_id, strerror(-err));
-		return err;
-	}
-	for (i = 0; i < connections.count; i++)
-		show_connection(style, &connections.keys[i], &connections.values[i].c);
-	if (!connections.count)
-		printf("%sConnection%s no active connection\n", style->title, style->reset);
-	return 0;
-}
-
-/* Finds the running daemon; errors are logged. After success @info is the caller's to free. */
-static int find_daemon(const char *ifname, struct run_info *info)
-{
-	unsigned int ifindex = if_nametoindex(ifname);
-	char path[RUNFILE_PATH_MAX];
-	ino_t netns = 0;
-	pid_t holder;
-	int err;
-
-	if (!ifindex) {
-		log_error("There is no interface %s; `ip link` lists them", ifname);
-		return -ENODEV;
-	}
-	err = netif_netns(&netns);
-	if (!err)
-		err = runfile_path(path, sizeof(path), RUNFILE_DIR, netns, (int)ifindex);
-	if (!err)
-		err = runfile_read(path, info);
-	if (err == -ENOENT)
-		log_error("Mimic does not run on %s (there is no %s)", ifname, path);
-	else if (err)
-		log_error("cannot read the lock file of %s, %s: %s; remove it if no Mimic runs there", ifname, path,
-			  strerror(-err));
 	if (err)
 		return err;
-	holder = runfile_holder(path, info);
-	if (holder && holder == info->pid)
-		return 0;
-	if (holder)
-		log_error("Mimic (process %d) is not ready on %s: it is starting, or %s was changed meanwhile; then restart it",
-			  (int)holder, ifname, path);
-	else
-		log_error("Mimic does not run on %s: %s is what a killed one left, and goes with the next start", ifname, path);
-	runfile_free_info(info);
-	return -ESRCH;
+	for (size_t i = 0; i < conns.count; i++)
+		show_connection(style, &conns.keys[i], &conns.values[i].c);
+	if (!conns.count)
+		printf("%sConnection%s no active connection\n", style->title, style->reset);
+	return 0;
 }
 
 int cmd_show(const struct args_show *args)
@@ -294,7 +155,7 @@ int cmd_show(const struct args_show *args)
 	const struct style *style = style_of_stdout();
 	int err;
 
-	err = find_daemon(args->ifname, &info);
+	err = instance_find(args->ifname, &info);
 	if (err)
 		return err;
 	if (!info.datapath[0] && strcmp(info.version, PACKAGE_VERSION))
