@@ -58,7 +58,7 @@ enum {
 	FLOW_SLOTS = 16384, /* a power of two */
 	MAX_SEQ = 1 << 26,
 	PORTS_SHOWN = 64,
-	SOCKBUF = 16 << 20,
+	SOCKBUF = 128 << 20, /* a machine that is busy elsewhere for seconds is no loss on the way */
 	SEND_RETRIES = 200,
 };
 
