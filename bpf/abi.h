@@ -48,7 +48,8 @@ struct mimic_conn {
 	struct conn_key key;
 	__be32 flow_label; /* of the flow's datagrams, IPv6; 0: not known */
 	__u8 rx_partial; /* not 0: among the last segments some came with CHECKSUM_PARTIAL, repaired at TC ingress */
-	__u8 pad[3];
+	__u8 outgoing; /* a datagram out began it, which matters to flow_filter() */
+	__u8 pad[2];
 };
 
 /* The same on every machine: i386 and BPF have different ideas of alignment. */
@@ -98,6 +99,7 @@ enum mimic_command_type {
 	COMMAND_SENT = 2,     /* the first datagrams of the queue are sent */
 	COMMAND_LOST = 3,     /* or lost in the daemon */
 	COMMAND_SHUTDOWN = 4,
+	COMMAND_REFIT = 5, /* the filters have changed */
 };
 
 struct mimic_command_entry {

@@ -14,9 +14,36 @@
 #include "flow.h"
 #include "maps.h"
 
+/*
+ * The filter that names the connection now, looked up from the same end as when it began: so filters that are as before make
+ * no difference. False: none does.
+ */
+static __always_inline bool command_filter(const struct work *w, bool outgoing, struct conn_settings *settings)
+{
+	const struct conn_settings *found = flow_filter(&w->key, outgoing);
+
+	if (found)
+		*settings = *found;
+	return found != NULL;
+}
+
+/* Under the lock. */
+static __always_inline void command_change(struct work *w, struct mimic_conn *value, __u32 type,
+					   const struct mimic_command_entry *entry)
+{
+	if (type == COMMAND_TICK)
+		conn_tick(&value->c, &w->env, &w->eff);
+	else if (type == COMMAND_SHUTDOWN)
+		conn_shutdown(&value->c, &w->eff);
+	else if (value->c.epoch == entry->epoch)
+		conn_unhold(&value->c, &w->env, entry->count, entry->payload_len);
+}
+
 static __always_inline int command_entry(struct work *w, __u32 type, const struct mimic_command_entry *entry)
 {
+	struct conn_settings settings = {};
 	struct mimic_conn *value;
+	__u8 outgoing, named = 0;
 
 	if (type == COMMAND_LOST)
 		count_many(REASON_DROP_RELEASE, entry->count);
@@ -24,16 +51,17 @@ static __always_inline int command_entry(struct work *w, __u32 type, const struc
 	value = bpf_map_lookup_elem(&conns, &w->key);
 	if (!value)
 		return 0;
+	outgoing = *(const volatile __u8 *)&value->outgoing;
+	if (type == COMMAND_REFIT)
+		named = command_filter(w, outgoing, &settings);
 	flow_env(&w->env);
 	__builtin_memset(&w->eff, 0, sizeof(w->eff));
 	if (!flow_lock(value, &w->key))
 		return 0;
-	if (type == COMMAND_TICK)
-		conn_tick(&value->c, &w->env, &w->eff);
-	else if (type == COMMAND_SHUTDOWN)
-		conn_shutdown(&value->c, &w->eff);
-	else if (value->c.epoch == entry->epoch)
-		conn_unhold(&value->c, &w->env, entry->count, entry->payload_len);
+	if (type != COMMAND_REFIT)
+		command_change(w, value, type, entry);
+	else if (value->outgoing == outgoing) /* else it has just begun anew, with what is right now */
+		conn_refit(&value->c, &w->env, named, &settings, &w->eff);
 	w->window_scale = conn_window_scale(&value->c);
 	w->l2 = value->l2;
 	w->flow_label = value->flow_label;

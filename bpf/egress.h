@@ -266,7 +266,7 @@ static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w,
 	flow_env(&w->env);
 	stage_end();
 	if (!value)
-		value = flow_create(w, settings);
+		value = flow_create(w, settings, true);
 	if (!value) {
 		count(REASON_DROP_NO_CONN);
 		return TC_ACT_SHOT;

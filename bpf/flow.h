@@ -62,8 +62,8 @@ static __always_inline void flow_env(struct env *env)
 	env->hold_room = waiting < MIMIC_HELD_TOTAL_BYTES;
 }
 
-/* A new idle connection of w->key, with the L2 header of w->l2. NULL: the table is full. */
-static __always_inline struct mimic_conn *flow_create(struct work *w, const struct conn_settings *settings)
+/* A new idle connection of w->key, with the L2 header of w->l2 and what flow_filter() said. NULL: the table is full. */
+static __always_inline struct mimic_conn *flow_create(struct work *w, const struct conn_settings *settings, bool outgoing)
 {
 	const struct siphash_key isn_key = { { config.isn_key.word[0], config.isn_key.word[1] } };
 	struct mimic_conn *fresh = (void *)&w->fresh;
@@ -71,6 +71,7 @@ static __always_inline struct mimic_conn *flow_create(struct work *w, const stru
 	__builtin_memset(&w->fresh, 0, sizeof(w->fresh));
 	fresh->l2 = w->l2;
 	fresh->key = w->key;
+	fresh->outgoing = outgoing;
 	w->env.random = bpf_get_prandom_u32();
 	conn_init(&fresh->c, &w->env, settings, (__u32)siphash_conn_key(&isn_key, &w->key));
 	/* Another CPU may be faster: then its entry serves as well. */

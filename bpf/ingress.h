@@ -319,7 +319,7 @@ static __always_inline bool ingress_is_merged(const struct work *w)
 
 static __always_inline struct mimic_conn *ingress_create(struct work *w, const struct conn_settings *settings)
 {
-	struct mimic_conn *value = flow_create(w, settings);
+	struct mimic_conn *value = flow_create(w, settings, false);
 
 	if (!value)
 		count(REASON_DROP_NO_CONN);

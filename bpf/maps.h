@@ -9,9 +9,10 @@
 #include "abi.h"
 #include "core/reason.h"
 
+/* Twice as many: new filters are set before old ones go. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MIMIC_FILTERS_MAX);
+	__uint(max_entries, 2 * MIMIC_FILTERS_MAX);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct filter_key);
 	__type(value, struct conn_settings);

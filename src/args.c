@@ -12,6 +12,7 @@
 enum {
 	KEY_CHECK = 0x100,
 	KEY_DATAPATH,
+	KEY_RESOLVE_INTERVAL,
 };
 
 /* Read by argp: what --version prints. */
@@ -54,6 +55,8 @@ static const struct argp_option run_options[] = {
 	  "Accepted with a warning, without effect: no other XDP program may be on the interface", 2 },
 	{ "datapath", KEY_DATAPATH, "LEVEL", 0,
 	  "bpf, or kfunc, which needs the kernel module; auto (default): kfunc where that is possible", 2 },
+	{ "resolve-interval", KEY_RESOLVE_INTERVAL, "SECONDS", 0,
+	  "How often host names are looked up again, default 300; 0: never", 2 },
 	{ "handshake", 'h', "I:R", 0,
 	  "Handshake interval (seconds) and retries, default 2:3; each may be left out", 3 },
 	{ "keepalive", 'k', "T:I:R:S", 0,
@@ -75,7 +78,7 @@ static const struct {
 } run_keys[] = {
 	{ 'f', "filter" },    { 'L', "link_type" }, { 'x', "xdp_mode" }, { 'X', "use_libxdp" },
 	{ 'h', "handshake" }, { 'k', "keepalive" }, { 'p', "padding" },	 { 'W', "max_window" },
-	{ KEY_DATAPATH, "datapath" },
+	{ KEY_DATAPATH, "datapath" }, { KEY_RESOLVE_INTERVAL, "resolve_interval" },
 };
 
 static error_t run_set(struct config *config, int option, const char *arg)

@@ -92,6 +92,18 @@ static void clock_push(struct clock *clock, enum mimic_command_type type, const 
 		clock_flush(clock, type);
 }
 
+static const char *clock_consequence(enum mimic_command_type type)
+{
+	switch (type) {
+	case COMMAND_SHUTDOWN:
+		return "some peers are not told of the end";
+	case COMMAND_REFIT:
+		return "some connections go by old filters";
+	default:
+		return "some timers are late";
+	}
+}
+
 /*
  * Copies the whole map in parts and runs @type on the entries that are @due (NULL: on all of them). Returns how many
  * entries there are, or -errno. An entry that comes or goes meanwhile may be missed: the next walk sees it.
@@ -119,6 +131,8 @@ static long clock_walk(struct clock *clock, enum mimic_command_type type,
 		}
 		for (__u32 k = 0; k < count; k++) {
 			half_open += conn_is_half_open(&batch->values[k].c);
+			if (type == COMMAND_TICK && clock->show)
+				clock->show(clock->show_context, &batch->keys[k]);
 			if (!due || due(&batch->values[k].c, now_ns))
 				clock_push(clock, type, &batch->keys[k]);
 			else if (conn_tick_is_near(&batch->values[k].c, now_ns, CLOCK_SLOW_NS))
@@ -130,7 +144,7 @@ static long clock_walk(struct clock *clock, enum mimic_command_type type,
 	clock_flush(clock, type);
 	if (err) {
 		log_rate_limited(&rate, LOG_LEVEL_WARN, "Cannot read the connections: %s; %s", strerror(-err),
-				 type == COMMAND_SHUTDOWN ? "some peers are not told of the end" : "some timers are late");
+				 clock_consequence(type));
 		return err;
 	}
 	/* BPF counts as well, but some of its changes are lost to this very assignment, and connections that are deleted. */
@@ -181,7 +195,17 @@ long clock_tick(struct clock *clock, uint64_t now_ns)
 	if (now_ns - clock->slow_ns < CLOCK_SLOW_NS)
 		return CLOCK_NOT_WALKED;
 	clock->slow_ns = now_ns;
+	if (clock->refit_again) {
+		clock->refit_again = false;
+		clock_walk(clock, COMMAND_REFIT, NULL, now_ns);
+	}
 	return clock_walk(clock, COMMAND_TICK, conn_tick_is_due, now_ns);
+}
+
+void clock_refit(struct clock *clock)
+{
+	clock_walk(clock, COMMAND_REFIT, NULL, 0);
+	clock->refit_again = true;
 }
 
 void clock_shutdown(struct clock *clock)

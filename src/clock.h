@@ -6,6 +6,7 @@
 #ifndef MIMIC_CLOCK_H
 #define MIMIC_CLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,10 @@ struct clock {
 	void *watched; /* tree by key */
 	size_t watch_count;
 	uint64_t slow_ns; /* time of the last walk over all */
+	bool refit_again; /* at the next walk */
+	/* Is shown every connection by each walk of clock_tick(). NULL: nobody asks. */
+	void (*show)(void *context, const struct conn_key *key);
+	void *show_context;
 	struct clock_batch *batch; /* made at the start: when memory is short the clock goes on */
 	/* entries for one run of the command program */
 	struct mimic_command_entry entries[MIMIC_COMMANDS_MAX];
@@ -52,6 +57,12 @@ uint64_t clock_now_ns(void);
  * failed, which is logged), else CLOCK_NOT_WALKED.
  */
 long clock_tick(struct clock *clock, uint64_t now_ns);
+
+/*
+ * Every connection goes by the filters that are set now (COMMAND_REFIT): at once, and again at the next walk, since a packet that was
+ * under way may have begun one by filters that were just removed.
+ */
+void clock_refit(struct clock *clock);
 
 /* Closes every connection towards its peer (COMMAND_SHUTDOWN) and removes it. */
 void clock_shutdown(struct clock *clock);

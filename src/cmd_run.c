@@ -14,6 +14,7 @@
 #include "datapath.h"
 #include "filter_list.h"
 #include "kfunc.h"
+#include "live.h"
 #include "log.h"
 #include "netif.h"
 #include "runfile.h"
@@ -32,6 +33,7 @@ struct run {
 	struct netif netif;
 	enum link_type link_type;
 	struct filter_list filters;
+	struct live live;
 	struct runfile runfile;
 	struct datapath datapath;
 	struct daemon daemon;
@@ -81,59 +83,31 @@ static int run_open_netif(struct run *run)
 	return -EINVAL;
 }
 
-static void run_warn_of_void(const struct run *run)
+static int run_publish(struct run *run);
+
+static int run_republish(void *context)
 {
-	char endpoint[FILTER_ENDPOINT_MAX];
-
-	for (size_t i = 0; i < run->filters.count; i++) {
-		const struct filter *filter = &run->filters.items[i];
-
-		if (!filter->wildcard || filter_list_covers(filter, run->netif.addrs, run->netif.addr_count))
-			continue;
-		filter_print_endpoint(endpoint, sizeof(endpoint), &filter->key.addr, filter->key.port);
-		log_warn("filter %s=%s matches nothing: %s has no %s address now; give it one, then start Mimic again",
-			 filter_origin_name((enum filter_origin)filter->key.origin), endpoint, run->netif.name,
-			 addr_is_ipv4(&filter->key.addr) ? "IPv4" : "IPv6");
-	}
-}
-
-static int run_expand_filters(struct run *run)
-{
-	int err = filter_list_expand(&run->filters, run->netif.addrs, run->netif.addr_count);
-	size_t count = 0;
-
-	if (err)
-		return err;
-	run_warn_of_void(run);
-	for (size_t i = 0; i < run->filters.count; i++)
-		count += !run->filters.items[i].wildcard;
-	if (count <= MIMIC_FILTERS_MAX)
-		return 0;
-	log_error("There are %zu filters, and %u is the most that Mimic takes; give fewer (a host name counts as often as it has "
-		  "addresses, a wildcard as often as %s has)",
-		  count, MIMIC_FILTERS_MAX, run->netif.name);
-	return -E2BIG;
+	return run_publish(context);
 }
 
 static int run_make_filters(struct run *run)
 {
-	struct parse_error error;
-	int err;
-
-	for (size_t i = 0; i < run->config.filter_count; i++) {
-		err = filter_list_add(&run->filters, &run->config.filters[i], run->netif.name, &error);
-		if (err == -ENOMEM)
-			return err;
-		if (err) {
-			log_error("%s", error.text);
-			return err;
-		}
-	}
+	run->live = (struct live){
+		.args = run->args,
+		.config = &run->config,
+		.settings = &run->settings,
+		.filters = &run->filters,
+		.netif = &run->netif,
+		.datapath = &run->datapath,
+		.clock = &run->daemon.clock,
+		.publish = run_republish,
+		.context = run,
+	};
 	if (run->config.use_libxdp)
 		log_warn("Attaching through libxdp is not available: the XDP program will be alone on the interface");
-	if (!run->filters.count)
+	if (!run->config.filter_count)
 		log_warn("No filter is given: no packet will be changed (see --filter)");
-	return run_expand_filters(run);
+	return live_start(&run->live);
 }
 
 static int run_claim(struct run *run)
@@ -225,6 +199,8 @@ static int run_open_datapath(struct run *run)
 		return err;
 	run->daemon_open = true;
 	err = daemon_open(&run->daemon, &run->netif, &run->datapath, &options);
+	if (!err)
+		err = daemon_follow(&run->daemon, &run->live);
 	if (err)
 		return err;
 	if (staging_open(&run->staging, &run->netif, &run->datapath)) {
@@ -245,17 +221,8 @@ static int run_attach(struct run *run)
 		return err;
 	run->datapath.shared->xdp_native = run->attachment.xdp_mode == XDP_MODE_NATIVE;
 	err = attach_tc(&run->attachment, run->netif.ifindex, run->datapath.repair_fd, run->datapath.egress_fd);
-	for (size_t i = 0; !err && i < run->filters.count; i++) {
-		const struct filter *filter = &run->filters.items[i];
-		struct conn_settings settings = run->settings;
-
-		if (filter->wildcard)
-			continue;
-		settings_apply(&settings, &filter->patch);
-		err = datapath_add_filter(&run->datapath, &filter->key, &settings);
-		if (err)
-			log_error("Cannot set filter %zu: %s", i + 1, strerror(-err));
-	}
+	if (!err)
+		err = live_set_filters(&run->live);
 	return err;
 }
 
@@ -320,6 +287,7 @@ static void run_stop(struct run *run)
 		daemon_close(&run->daemon);
 	datapath_close(&run->datapath);
 	runfile_remove(&run->runfile);
+	live_close(&run->live);
 	filter_list_free(&run->filters);
 	netif_close(&run->netif);
 	config_free(&run->config);

@@ -94,6 +94,20 @@ static int set_use_libxdp(struct config *config, const char *value, struct parse
 	return 0;
 }
 
+static int set_resolve_interval(struct config *config, const char *value, struct parse_error *error)
+{
+	unsigned long seconds = 0;
+	const char *p;
+
+	for (p = value; *p >= '0' && *p <= '9' && seconds <= CONFIG_RESOLVE_INTERVAL_MAX_S; p++)
+		seconds = seconds * 10 + (unsigned long)(*p - '0');
+	if (!*value || *p || seconds > CONFIG_RESOLVE_INTERVAL_MAX_S)
+		return settings_refuse(error, "resolve_interval: '%.40s' is wrong; expected seconds, 0 to %d (0: never)", value,
+				       CONFIG_RESOLVE_INTERVAL_MAX_S);
+	config->resolve_interval_s = (uint32_t)seconds;
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*set)(struct config *config, const char *value, struct parse_error *error);
@@ -101,6 +115,7 @@ static const struct {
 	{ "filter", set_filter },	  { "log.verbosity", set_verbosity },
 	{ "link_type", set_link_type },	  { "xdp_mode", set_xdp_mode },
 	{ "use_libxdp", set_use_libxdp }, { "datapath", set_datapath },
+	{ "resolve_interval", set_resolve_interval },
 };
 
 int config_set(struct config *config, const char *key, const char *value, struct parse_error *error)
@@ -116,7 +131,7 @@ int config_set(struct config *config, const char *key, const char *value, struct
 	if (err == -ENOENT)
 		return settings_refuse(
 			error,
-			"unknown key '%.40s'; expected filter, log.verbosity, link_type, xdp_mode, use_libxdp, datapath, handshake, keepalive, padding, max_window, pace, guard or ack",
+			"unknown key '%.40s'; expected filter, log.verbosity, link_type, xdp_mode, use_libxdp, datapath, resolve_interval, handshake, keepalive, padding, max_window, pace, guard or ack",
 			key);
 	return err;
 }

@@ -41,14 +41,21 @@ struct config {
 	enum xdp_mode xdp_mode;
 	enum datapath_level datapath;
 	bool use_libxdp;
+	uint32_t resolve_interval_s; /* between lookups of host names; 0: none after the first */
 	struct settings_patch settings; /* over CONN_SETTINGS_DEFAULT */
 	struct filter_spec *filters;	/* in the order in which they were given. Owned. */
 	size_t filter_count;
 };
 
-#define CONFIG_INIT                         \
-	{                                   \
-		.log_level = LOG_LEVEL_INFO \
+enum {
+	CONFIG_RESOLVE_INTERVAL_S = 300,
+	CONFIG_RESOLVE_INTERVAL_MAX_S = 30 * 86400,
+};
+
+#define CONFIG_INIT                                              \
+	{                                                        \
+		.log_level = LOG_LEVEL_INFO,                     \
+		.resolve_interval_s = CONFIG_RESOLVE_INTERVAL_S, \
 	}
 
 #define _cleanup_config_ __attribute__((cleanup(config_free)))
@@ -61,7 +68,7 @@ typedef void (*config_report_fn)(void *context, enum log_level level, const char
 
 /*
  * Reads the file @path over *@config. Keys: filter (adds one), log.verbosity, link_type, xdp_mode,
- * use_libxdp, datapath, handshake, keepalive, padding, max_window. All errors of the file are given to
+ * use_libxdp, datapath, resolve_interval, and the settings (settings.h). All errors of the file are given to
  * @report (NULL: to the log), not only the first. A file that does not exist is a warning and not
  * an error; @path NULL means none.
  *

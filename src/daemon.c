@@ -4,8 +4,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,14 +12,15 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "control.h"
 #include "filter.h"
+#include "ifwatch.h"
 #include "log.h"
 #include "reasons.h"
+#include "reload.h"
 #include "util.h"
 
 enum {
@@ -47,12 +46,15 @@ static void daemon_log_event(const struct mimic_event *event, uint64_t now_ns)
 	char local[FILTER_ENDPOINT_MAX], remote[FILTER_ENDPOINT_MAX];
 	static struct log_rate failed = LOG_RATE_INIT(5), too_big = LOG_RATE_INIT(30);
 
-	if (!(event->notify & (NOTIFY_ESTABLISHED | NOTIFY_LOST | NOTIFY_FAILED | NOTIFY_TOO_BIG)))
+	if (!(event->notify & (NOTIFY_ESTABLISHED | NOTIFY_LOST | NOTIFY_FAILED | NOTIFY_TOO_BIG | NOTIFY_CLOSED)))
 		return;
 	filter_print_endpoint(local, sizeof(local), &event->key.local, event->key.local_port);
 	filter_print_endpoint(remote, sizeof(remote), &event->key.remote, event->key.remote_port);
 	if (event->notify & NOTIFY_LOST)
 		log_burst(&daemon_lost, now_ns, "%s => %s: connection lost", local, remote);
+	if (event->notify & NOTIFY_CLOSED)
+		log_burst(&daemon_lost, now_ns, "%s => %s: connection closed, since its filter was removed or changed", local,
+			  remote);
 	if (event->notify & NOTIFY_ESTABLISHED)
 		log_burst(&daemon_established, now_ns, "%s => %s: established", local, remote);
 	if (event->notify & NOTIFY_TOO_BIG)
@@ -112,6 +114,8 @@ static int daemon_on_event(void *context, void *data, size_t size)
 		waiting_release(&daemon->waiting, &event->key, event->epoch, event->release_limit, now_ns);
 	if (daemon_is_news(event))
 		clock_watch(&daemon->clock, &event->key, now_ns);
+	if (event->notify & (NOTIFY_LOST | NOTIFY_FAILED) && daemon->live)
+		live_doubt(daemon->live, &event->key, now_ns);
 	daemon_log_event(event, now_ns);
 	/* Producers may be faster for ever: somebody else's turn comes all the same. */
 	return ++daemon->events_taken % DAEMON_EVENTS_AT_ONCE ? 0 : -EAGAIN;
@@ -219,17 +223,6 @@ void daemon_block_signals(void)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 }
 
-/* Hears of every change of an interface; what it says is not read, the interface itself is asked. */
-static int daemon_open_link_fd(void)
-{
-	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
-	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		return -errno;
-	return TAKE_FD(fd);
-}
-
 static int daemon_open_fds(struct daemon *daemon, const struct datapath_options *options)
 {
 	struct itimerspec timer = {
@@ -244,7 +237,7 @@ static int daemon_open_fds(struct daemon *daemon, const struct datapath_options 
 	daemon->release_fd = control_open(daemon->netif->ifindex, options->release_mark);
 	if (daemon->release_fd < 0)
 		return daemon->release_fd;
-	daemon->link_fd = daemon_open_link_fd();
+	daemon->link_fd = ifwatch_open();
 	if (daemon->link_fd < 0)
 		return daemon->link_fd;
 	daemon_signal_set(&signals);
@@ -313,6 +306,21 @@ int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapat
 	return err;
 }
 
+int daemon_follow(struct daemon *daemon, struct live *live)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint64_t)resolver_fd(live->resolver) };
+
+	if (epoll_ctl(daemon->epoll_fd, EPOLL_CTL_ADD, resolver_fd(live->resolver), &event)) {
+		int err = -errno;
+
+		log_error("Cannot set up the daemon: %s", strerror(-err));
+		return err;
+	}
+	daemon->live = live;
+	live_watch_walks(live);
+	return 0;
+}
+
 /* ---- the loop ---- */
 
 /*
@@ -348,10 +356,8 @@ static int daemon_check_netif(struct daemon *daemon)
 
 static int daemon_on_link(struct daemon *daemon)
 {
-	char message[8192];
-
-	while (recv(daemon->link_fd, message, sizeof(message), MSG_DONTWAIT) >= 0 || errno == ENOBUFS)
-		;
+	if (ifwatch_take(daemon->link_fd, daemon->netif->ifindex) && daemon->live)
+		live_follow_addresses(daemon->live);
 	return daemon_check_netif(daemon);
 }
 
@@ -392,12 +398,18 @@ static int daemon_on_timer(struct daemon *daemon)
 {
 	uint64_t now_ns = clock_now_ns();
 	uint64_t expirations;
+	long walked;
 
 	if (read(daemon->timer_fd, &expirations, sizeof(expirations)) < 0)
 		return 0;
 	held_retire(&daemon->held);
-	if (clock_tick(&daemon->clock, now_ns) != CLOCK_NOT_WALKED && daemon_each_second(daemon, now_ns))
+	walked = clock_tick(&daemon->clock, now_ns);
+	if (walked != CLOCK_NOT_WALKED && daemon_each_second(daemon, now_ns))
 		return -ENODEV;
+	if (walked >= 0 && daemon->live)
+		live_end_walk(daemon->live);
+	if (daemon->live)
+		live_tick(daemon->live, now_ns);
 	/* The time that events have set since counts as past, too. */
 	waiting_tick(&daemon->waiting, clock_now_ns());
 	return 0;
@@ -409,6 +421,11 @@ static bool daemon_is_told_to_stop(struct daemon *daemon)
 
 	if (read(daemon->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return false;
+	if (info.ssi_signo == SIGHUP) {
+		if (daemon->live)
+			reload_run(daemon->live);
+		return false;
+	}
 	log_info("Stopping: %s", strsignal((int)info.ssi_signo));
 	return true;
 }
@@ -438,6 +455,8 @@ int daemon_loop(struct daemon *daemon)
 				return -ENODEV;
 			else if (tag == (uint64_t)daemon->link_fd && daemon_on_link(daemon))
 				return -ENODEV;
+			else if (daemon->live && tag == (uint64_t)resolver_fd(daemon->live->resolver))
+				live_take_answer(daemon->live, clock_now_ns());
 			else if (tag == (uint64_t)daemon->signal_fd && daemon_is_told_to_stop(daemon))
 				return 0;
 		}

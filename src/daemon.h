@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "datapath.h"
 #include "held.h"
+#include "live.h"
 #include "netif.h"
 #include "staging.h"
 #include "waiting.h"
@@ -29,9 +30,10 @@ struct daemon {
 	unsigned int events_taken;
 	int control_fd; /* sends control segments */
 	int release_fd; /* sends waiting datagrams, with the release mark */
-	int link_fd;	/* rtnetlink: an interface has changed */
+	int link_fd;	/* rtnetlink: an interface or its addresses have changed */
 	int epoll_fd, signal_fd, timer_fd;
 	struct staging *staging; /* NULL: none */
+	struct live *live;	 /* NULL: nothing follows anything */
 	uint32_t netif_mtu, mtu; /* of the interface; what BPF handles of it */
 	uint16_t next_ip_id; /* of control segments, IPv4 */
 	struct mimic_command_entry sent[MIMIC_COMMANDS_MAX]; /* for COMMAND_SENT */
@@ -51,7 +53,13 @@ void daemon_block_signals(void);
 int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapath *datapath,
 		const struct datapath_options *options);
 
-/* Until one of the signals. Returns 0, or -errno, logged (-ENODEV: the interface is gone). */
+/*
+ * From now on filters follow the addresses of the interface, host names and the configuration file (SIGHUP). @live has to outlive
+ * the daemon. Returns 0 or -errno, logged.
+ */
+int daemon_follow(struct daemon *daemon, struct live *live);
+
+/* Until SIGINT or SIGTERM. Returns 0, or -errno, logged (-ENODEV: the interface is gone). */
 int daemon_loop(struct daemon *daemon);
 
 /* Resets every live connection towards its peer. No filter is set any more. */

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "filter.h"
+#include "filter_ports.h"
 #include "log.h"
 #include "mimic_full.skel.h"
 #include "mimic_plain.skel.h"
@@ -134,10 +136,12 @@ int datapath_load(struct datapath *datapath, enum datapath_object kind, const st
 		err = bpf_object__load(datapath->object);
 	if (!err)
 		err = datapath_find(datapath);
-	if (err) {
-		bpf_object__close(datapath->object);
-		memset(datapath, 0, sizeof(*datapath));
+	if (!err) {
+		datapath->ports = filter_ports_new();
+		err = datapath->ports ? 0 : -ENOMEM;
 	}
+	if (err)
+		datapath_close(datapath);
 	return err;
 }
 
@@ -184,16 +188,48 @@ int datapath_open(struct datapath *datapath, const struct datapath_options *opti
 	return err;
 }
 
-int datapath_add_filter(struct datapath *datapath, const struct filter_key *key,
-			const struct conn_settings *settings)
+static __u8 *datapath_port_bits(const struct datapath *datapath, enum filter_origin origin)
 {
-	__u8 *bits = key->origin == ORIGIN_LOCAL ? datapath->shared->local_ports : datapath->shared->remote_ports;
-	__u16 port = be16_to_host(key->port);
+	return origin == ORIGIN_LOCAL ? datapath->shared->local_ports : datapath->shared->remote_ports;
+}
 
-	if (bpf_map_update_elem(datapath->filters_fd, key, settings, BPF_ANY))
-		return -errno;
+int datapath_set_filter(struct datapath *datapath, const struct filter *filter, const struct conn_settings *settings)
+{
+	__u8 *bits = datapath_port_bits(datapath, (enum filter_origin)filter->key.origin);
+	__u16 port = be16_to_host(filter->key.port);
+	int added = filter_ports_add(datapath->ports, &filter->key);
+
+	if (added < 0)
+		return added;
+	if (bpf_map_update_elem(datapath->filters_fd, &filter->key, settings, BPF_ANY)) {
+		int err = -errno;
+
+		if (added)
+			filter_ports_remove(datapath->ports, &filter->key);
+		return err;
+	}
 	bits[port >> 3] |= (__u8)(1 << (port & 7));
 	return 0;
+}
+
+int datapath_remove_filter(struct datapath *datapath, const struct filter *filter)
+{
+	if (bpf_map_delete_elem(datapath->filters_fd, &filter->key) && errno != ENOENT)
+		return -errno;
+	filter_ports_remove(datapath->ports, &filter->key);
+	return 0;
+}
+
+void datapath_drop_ports(struct datapath *datapath)
+{
+	for (int origin = ORIGIN_LOCAL; origin <= ORIGIN_REMOTE; origin++) {
+		__u8 *bits = datapath_port_bits(datapath, (enum filter_origin)origin);
+
+		for (uint32_t port = 0; port < 65536; port++) {
+			if (!filter_ports_count(datapath->ports, (enum filter_origin)origin, (uint16_t)port))
+				bits[port >> 3] &= (__u8)~(1 << (port & 7));
+		}
+	}
 }
 
 void datapath_clear_filters(struct datapath *datapath)
@@ -202,7 +238,8 @@ void datapath_clear_filters(struct datapath *datapath)
 
 	memset(datapath->shared->local_ports, 0, sizeof(datapath->shared->local_ports));
 	memset(datapath->shared->remote_ports, 0, sizeof(datapath->shared->remote_ports));
-	for (int i = 0; i < MIMIC_FILTERS_MAX && !bpf_map_get_next_key(datapath->filters_fd, NULL, &key); i++)
+	filter_ports_clear(datapath->ports);
+	for (int i = 0; i < 2 * MIMIC_FILTERS_MAX && !bpf_map_get_next_key(datapath->filters_fd, NULL, &key); i++)
 		bpf_map_delete_elem(datapath->filters_fd, &key);
 }
 
@@ -275,6 +312,7 @@ void datapath_close(struct datapath *datapath)
 {
 	if (datapath->shared)
 		munmap(datapath->shared, sizeof(*datapath->shared));
+	filter_ports_free(datapath->ports);
 	if (datapath->object)
 		bpf_object__close(datapath->object);
 	memset(datapath, 0, sizeof(*datapath));

@@ -13,6 +13,8 @@
 #include "core/reason.h"
 
 struct bpf_object;
+struct filter;
+struct filter_ports;
 
 /* Which embedded object runs. */
 enum datapath_object {
@@ -25,6 +27,7 @@ struct datapath {
 	enum datapath_object kind;
 	bool kfunc; /* the programs call the kernel module */
 	struct mimic_shared *shared; /* mapped, writable; what BPF reads */
+	struct filter_ports *ports;  /* of the filters that are set */
 	int egress_fd, ingress_fd, repair_fd, command_fd; /* programs */
 	int staged_fd, staging_turn_fd, staging_pass_fd;  /* of the staging device */
 	int conns_fd, filters_fd, events_fd, held_fd, counters_fd; /* maps */
@@ -57,11 +60,19 @@ int datapath_load(struct datapath *datapath, enum datapath_object kind, const st
 const void *datapath_elf(enum datapath_object kind, size_t *size);
 
 /*
- * Adds a filter. The port bit comes last, so that no packet is taken for matched before. Returns 0 or -errno
- * (-E2BIG: more than MIMIC_FILTERS_MAX).
+ * Adds a filter, or replaces its settings; connections that there are keep theirs until a COMMAND_REFIT. The port bit comes
+ * last, so that no packet is taken for matched before. Returns 0 or -errno (-E2BIG: the map has no room).
  */
-int datapath_add_filter(struct datapath *datapath, const struct filter_key *key,
-			const struct conn_settings *settings);
+int datapath_set_filter(struct datapath *datapath, const struct filter *filter, const struct conn_settings *settings);
+
+/*
+ * Removes a filter: it begins no connection any more. Those that there are go on until a COMMAND_REFIT closes them, and therefore
+ * the port bit stays until datapath_drop_ports(). Returns 0 or -errno; a filter that is not set is no error.
+ */
+int datapath_remove_filter(struct datapath *datapath, const struct filter *filter);
+
+/* Clears the bits of ports that no filter names any more: their packets are passed by without a look. */
+void datapath_drop_ports(struct datapath *datapath);
 
 /* From now on no packet matches; connections stay in the map. */
 void datapath_clear_filters(struct datapath *datapath);

@@ -231,6 +231,11 @@ int filter_parse(struct filter_spec *spec, const char *text, struct parse_error 
 	return 0;
 }
 
+int filter_compare(const struct filter *a, const struct filter *b)
+{
+	return memcmp(&a->key, &b->key, sizeof(a->key));
+}
+
 int filter_print_endpoint(char *buf, size_t size, const struct addr *addr, __be16 port)
 {
 	char text[INET6_ADDRSTRLEN];

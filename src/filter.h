@@ -62,6 +62,9 @@ bool filter_spec_addr(const struct filter_spec *spec, struct addr *addr);
 /* 0.0.0.0 or :: */
 bool filter_addr_is_any(const struct addr *addr);
 
+/* An order of filters, as for qsort(3): 0 for the same origin, address and port. */
+int filter_compare(const struct filter *a, const struct filter *b);
+
 /* `local` or `remote`. */
 const char *filter_origin_name(enum filter_origin origin);
 

@@ -2,10 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "filter_list.h"
 #include "log.h"
@@ -63,28 +60,13 @@ static void list_put(struct filter_list *list, const struct filter *filter, bool
 	}
 }
 
-static bool sockaddr_to_addr(const struct sockaddr *from, struct addr *addr)
-{
-	if (from->sa_family == AF_INET)
-		addr_from_ipv4(addr, ((const struct sockaddr_in *)from)->sin_addr.s_addr);
-	else if (from->sa_family == AF_INET6)
-		memcpy(addr, &((const struct sockaddr_in6 *)from)->sin6_addr, sizeof(*addr));
-	else
-		return false;
-	return !filter_addr_is_any(addr); /* how some resolvers block a name */
-}
-
-static int put_resolved(struct filter_list *found, const struct filter_spec *spec,
-			const struct sockaddr *sockaddr)
+static int put_resolved(struct filter_list *found, const struct filter_spec *spec, const struct addr *addr)
 {
 	struct filter filter = { .patch = spec->patch };
-	struct addr addr;
 
-	if (!sockaddr_to_addr(sockaddr, &addr))
-		return 0;
 	if (list_reserve(found, 1))
 		return -ENOMEM;
-	filter_key_make(&filter.key, &addr, htons(spec->port), spec->origin);
+	filter_key_make(&filter.key, addr, htons(spec->port), spec->origin);
 	filter.name = strdup(spec->host);
 	if (!filter.name)
 		return -ENOMEM;
@@ -92,31 +74,25 @@ static int put_resolved(struct filter_list *found, const struct filter_spec *spe
 	return 0;
 }
 
+int filter_list_refuse_name(const char *host, const struct resolver_answer *answer, struct parse_error *error)
+{
+	if (answer->err == -ENOMEM)
+		return -ENOMEM;
+	settings_refuse(error, "filter for host name '%.120s': %s; is the name right, and does DNS work?", host, answer->why);
+	return answer->err;
+}
+
 /* Puts the filters of all addresses of a name into @found. */
 static int resolve(struct filter_list *found, const struct filter_spec *spec,
 		   struct parse_error *error)
 {
-	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM };
-	struct addrinfo *infos = NULL, *info;
-	int code, err = 0;
+	_cleanup_answer_ struct resolver_answer answer;
+	int err = 0;
 
-	code = getaddrinfo(spec->host, NULL, &hints, &infos);
-	if (code == EAI_MEMORY)
-		return -ENOMEM;
-	if (code) {
-		settings_refuse(
-			error,
-			"filter for host name '%.120s': %s; is the name right, and does DNS work?",
-			spec->host, code == EAI_SYSTEM ? strerror(errno) : gai_strerror(code));
-		return code == EAI_AGAIN || code == EAI_SYSTEM ? -EAGAIN : -ENOENT;
-	}
-	for (info = infos; info && !err; info = info->ai_next)
-		err = put_resolved(found, spec, info->ai_addr);
-	freeaddrinfo(infos);
-	if (!err && !found->count) {
-		settings_refuse(error, "host name '%.120s' has no address", spec->host);
-		err = -ENOENT;
-	}
+	if (resolver_lookup(spec->host, &answer))
+		return filter_list_refuse_name(spec->host, &answer, error);
+	for (size_t i = 0; !err && i < answer.count; i++)
+		err = put_resolved(found, spec, &answer.addrs[i]);
 	return err;
 }
 
@@ -152,36 +128,55 @@ static void warn_of_duplicate(const struct filter_list *list, const struct filte
 	const struct filter *old = find(list, &filter->key);
 	char endpoint[FILTER_ENDPOINT_MAX];
 
-	if (!old || old->expanded_from_wildcard)
+	if (list->quiet || !old || old->expanded_from_wildcard)
 		return;
 	filter_print_endpoint(endpoint, sizeof(endpoint), &filter->key.addr, filter->key.port);
 	log_warn("filter %s=%s is given more than once; the last one counts",
 		 filter_origin_name((enum filter_origin)filter->key.origin), endpoint);
 }
 
+static int check_scope(const struct filter_spec *spec, const char *ifname, struct parse_error *error)
+{
+	if (!spec->scope[0] || !ifname || scope_is(spec->scope, ifname))
+		return 0;
+	return settings_refuse(
+		error,
+		"filter for [%.60s%%%s]: that scope is another interface; expected %%%s",
+		spec->host, spec->scope, ifname);
+}
+
+/* Moves what is in @found. */
+static int list_join(struct filter_list *list, struct filter_list *found)
+{
+	size_t i;
+
+	if (list_reserve(list, found->count))
+		return -ENOMEM;
+	for (i = 0; i < found->count; i++) {
+		warn_of_duplicate(list, &found->items[i]);
+		list_put(list, &found->items[i], true);
+		found->items[i].name = NULL; /* moved */
+	}
+	return 0;
+}
+
 int filter_list_add(struct filter_list *list, const struct filter_spec *spec, const char *ifname,
 		    struct parse_error *error)
 {
 	_cleanup_filter_list_ struct filter_list found = { 0 };
-	size_t i;
-	int err;
+	int err = check_scope(spec, ifname, error);
 
-	if (spec->scope[0] && ifname && !scope_is(spec->scope, ifname))
-		return settings_refuse(
-			error,
-			"filter for [%.60s%%%s]: that scope is another interface; expected %%%s",
-			spec->host, spec->scope, ifname);
-	err = spec_to_filters(&found, spec, error);
-	if (err)
-		return err;
-	if (list_reserve(list, found.count))
-		return -ENOMEM;
-	for (i = 0; i < found.count; i++) {
-		warn_of_duplicate(list, &found.items[i]);
-		list_put(list, &found.items[i], true);
-		found.items[i].name = NULL; /* moved */
-	}
-	return 0;
+	if (!err)
+		err = spec_to_filters(&found, spec, error);
+	return err ? err : list_join(list, &found);
+}
+
+int filter_list_add_resolved(struct filter_list *list, const struct filter_spec *spec, const struct addr *addr)
+{
+	_cleanup_filter_list_ struct filter_list found = { 0 };
+	int err = put_resolved(&found, spec, addr);
+
+	return err ? err : list_join(list, &found);
 }
 
 /* Drops what filter_list_expand() made. Expanded filters have no names. */

@@ -8,11 +8,13 @@
 #include <stddef.h>
 
 #include "filter.h"
+#include "resolver.h"
 
 /* Zero-filled it is empty. Owns its items. */
 struct filter_list {
 	struct filter *items;
 	size_t count;
+	bool quiet; /* no warning of filters that are given more than once: there was one already */
 };
 
 #define _cleanup_filter_list_ __attribute__((cleanup(filter_list_free)))
@@ -31,6 +33,12 @@ struct filter_list {
  */
 int filter_list_add(struct filter_list *list, const struct filter_spec *spec, const char *ifname,
 		    struct parse_error *error);
+
+/* Appends the filter of one address of a name, without asking the resolver. Returns 0 or -ENOMEM with the list unchanged. */
+int filter_list_add_resolved(struct filter_list *list, const struct filter_spec *spec, const struct addr *addr);
+
+/* What is said of a name that could not be resolved: fills *@error. Returns answer->err, which is not 0. */
+int filter_list_refuse_name(const char *host, const struct resolver_answer *answer, struct parse_error *error);
 
 /*
  * Makes the filters of the wildcards anew: removes those of the last call, then adds one for each

@@ -106,10 +106,13 @@ static bool is_of_interface(const struct ifaddrs *info, const char *name)
 
 int netif_read_addrs(struct netif *netif)
 {
+	char name[sizeof(netif->name)]; /* now: it may have been renamed */
 	struct ifaddrs *infos, *info;
 	struct addr *addrs, addr;
 	size_t count = 0;
 
+	if (!if_indextoname((unsigned int)netif->ifindex, name))
+		return errno == ENXIO ? -ENODEV : -errno;
 	if (getifaddrs(&infos))
 		return -errno;
 	for (info = infos; info; info = info->ifa_next)
@@ -121,7 +124,7 @@ int netif_read_addrs(struct netif *netif)
 	}
 	count = 0;
 	for (info = infos; info; info = info->ifa_next) {
-		if (is_of_interface(info, netif->name) && to_addr(info->ifa_addr, &addr))
+		if (is_of_interface(info, name) && to_addr(info->ifa_addr, &addr))
 			addrs[count++] = addr;
 	}
 	freeifaddrs(infos);

@@ -23,6 +23,7 @@
 #include "conn_egress.h"
 #include "conn_ingress.h"
 #include "conn_queue.h"
+#include "conn_refit.h"
 #include "conn_state.h"
 #include "conn_tick.h"
 

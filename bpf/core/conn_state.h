@@ -145,6 +145,7 @@ enum notify {
 	NOTIFY_LOST = 1 << 3,	 /* was established, is no more */
 	NOTIFY_FAILED = 1 << 4,	 /* handshake given up */
 	NOTIFY_TOO_BIG = 1 << 5, /* a datagram did not fit the MTU (set by the shell) */
+	NOTIFY_CLOSED = 1 << 6,	 /* was established, and its filter was removed or changed */
 };
 
 struct effect {

@@ -19,6 +19,7 @@
 
 #include "datapath.h"
 #include "expect.h"
+#include "filter.h"
 #include "packet_builder.h"
 #include "util.h"
 
@@ -179,10 +180,10 @@ static inline void rig_turn(struct frame_spec *spec)
 /* The filter remote= for the peer of the connection. */
 static inline void rig_add_filter(struct rig *rig, const struct conn_key *conn, const struct conn_settings *settings)
 {
-	struct filter_key key;
+	struct filter filter = {};
 
-	filter_key_make(&key, &conn->remote, conn->remote_port, ORIGIN_REMOTE);
-	expect(!datapath_add_filter(&rig->datapath, &key, settings));
+	filter_key_make(&filter.key, &conn->remote, conn->remote_port, ORIGIN_REMOTE);
+	expect(!datapath_set_filter(&rig->datapath, &filter, settings));
 }
 
 /* Packets of this connection are looked up, though no filter names it. */

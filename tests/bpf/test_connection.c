@@ -417,6 +417,166 @@ START_TEST(test_tick_removes)
 }
 END_TEST
 
+static void set_filter(struct rig *rig, const struct addr *addr, __be16 port, enum filter_origin origin,
+		       const struct conn_settings *settings)
+{
+	struct filter filter = {};
+
+	filter_key_make(&filter.key, addr, port, origin);
+	expect(!datapath_set_filter(&rig->datapath, &filter, settings));
+}
+
+static void remove_filter(struct rig *rig, const struct addr *addr, __be16 port, enum filter_origin origin)
+{
+	struct filter filter = {};
+
+	filter_key_make(&filter.key, addr, port, origin);
+	expect(!datapath_remove_filter(&rig->datapath, &filter));
+}
+
+static void refit(struct rig *rig, const struct conn_key *key)
+{
+	struct mimic_command_entry entry = { .key = *key };
+
+	expect(!datapath_command(&rig->datapath, COMMAND_REFIT, &entry, 1));
+}
+
+/* Both ends have a filter, with settings of its own: a connection goes by that of the side which began it. */
+START_TEST(test_refit_both_ends)
+{
+	struct conn_settings local = CONN_SETTINGS_DEFAULT, remote = CONN_SETTINGS_DEFAULT;
+	struct rig *rig = rig_reset(_i);
+
+	local.padding = 5;
+	local.keepalive_time_s = 7;
+	remote.padding = 6;
+	ears_open(&ears, rig);
+	for (int outgoing = 0; outgoing < 2; outgoing++) {
+		const struct conn_settings *own = outgoing ? &local : &remote;
+		struct mimic_conn before, after;
+		struct frame_spec spec;
+		struct conn_key key;
+
+		rig_reset(_i);
+		frame_spec_init(&spec, false, payload, 100);
+		spec.ethernet = rig->ethernet;
+		key = rig_key(&spec, true);
+		set_filter(rig, &key.local, key.local_port, ORIGIN_LOCAL, &local);
+		set_filter(rig, &key.remote, key.remote_port, ORIGIN_REMOTE, &remote);
+		if (outgoing) {
+			frame_build(&frame, &spec);
+			rig_egress(rig, frame.bytes, frame.len, &run);
+		} else {
+			receive(rig, &spec, TCP_SYN, ISN, 0, 0, FRAME_CHECK_COMPLETE, MODEL_XDP_DROP);
+		}
+		before = get(rig, &key);
+		expect_eq(before.outgoing, outgoing);
+		expect(!memcmp(&before.c.settings, own, sizeof(*own)));
+		ears_listen(&ears);
+		refit(rig, &key);
+		after = get(rig, &key);
+		expect(!memcmp(&before, &after, sizeof(before)));
+		ears_expect_silence(&ears);
+		/* Its filter goes: the other end's takes its place, with another padding. */
+		if (outgoing)
+			remove_filter(rig, &key.local, key.local_port, ORIGIN_LOCAL);
+		else
+			remove_filter(rig, &key.remote, key.remote_port, ORIGIN_REMOTE);
+		refit(rig, &key);
+		ears_listen(&ears);
+		expect_eq(ears.events, 1);
+		expect_eq(ears.event[0].reply[0].flags, TCP_RST);
+		expect_eq(ears.event[0].notify, outgoing ? NOTIFY_FLUSH : 0);
+		expect(!rig_get(rig, &key, &after));
+	}
+	ears_close(&ears);
+}
+END_TEST
+
+/* An established connection takes over what it can; another padding, or no filter at all, resets it. */
+START_TEST(test_refit_established)
+{
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	struct rig *rig = rig_reset(_i);
+	const struct mimic_event *event;
+	struct rig_counters before;
+	struct mimic_conn conn;
+	struct frame_spec spec;
+	struct conn_key key;
+
+	ears_open(&ears, rig);
+	key = begin(rig, &spec, true, 100);
+	for (int i = 0; i < 2; i++) {
+		conn = rig_established(7000, ISN, 0);
+		rig_put(rig, &key, &conn);
+		settings.padding = 0;
+		settings.keepalive_time_s = (__u16)(30 + i);
+		set_filter(rig, &key.remote, key.remote_port, ORIGIN_REMOTE, &settings);
+		refit(rig, &key);
+		conn = get(rig, &key);
+		expect(!memcmp(&conn.c.settings, &settings, sizeof(settings)));
+		expect_eq(conn.c.state, CONN_ESTABLISHED);
+		ears_expect_silence(&ears);
+
+		settings.padding = 3;
+		if (i)
+			set_filter(rig, &key.remote, key.remote_port, ORIGIN_REMOTE, &settings);
+		else
+			remove_filter(rig, &key.remote, key.remote_port, ORIGIN_REMOTE);
+		refit(rig, &key);
+		event = ears_expect_reply(&ears, &key, TCP_RST, 7000, 0, 0);
+		expect_eq(event->notify, NOTIFY_CLOSED);
+		expect(!rig_get(rig, &key, &conn));
+
+		/* A datagram: UDP it stays, or it begins a connection with what is right now. */
+		frame_build(&frame, &spec);
+		rig_count(rig, &before);
+		rig_egress(rig, frame.bytes, frame.len, &run);
+		if (i) {
+			conn = get(rig, &key);
+			expect_eq(conn.c.settings.padding, 3);
+		} else {
+			expect_eq(run.verdict, (uint32_t)TC_ACT_UNSPEC);
+			rig_expect_counted(rig, &before, REASON_NONE, REASON_NONE);
+			rig_expect_bytes(rig, "not matched", run.bytes, run.len, frame.bytes, frame.len);
+		}
+		ears_listen(&ears);
+		rig_remove_connections(rig);
+		refit(rig, &key); /* of no connection */
+		ears_expect_silence(&ears);
+	}
+	ears_close(&ears);
+}
+END_TEST
+
+static bool port_is_wanted(const struct rig *rig, __be16 port)
+{
+	__u16 number = be16_to_host(port);
+
+	return rig->datapath.shared->remote_ports[number >> 3] >> (number & 7) & 1;
+}
+
+/* The bit of a port goes with its last filter, and not before the connections. */
+START_TEST(test_ports_of_filters)
+{
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	struct rig *rig = rig_reset(_i);
+	struct frame_spec spec;
+	struct conn_key key = begin(rig, &spec, false, 0);
+
+	begin(rig, &spec, false, 0); /* again: replaced, and counted once */
+	set_filter(rig, &key.local, key.remote_port, ORIGIN_REMOTE, &settings);
+	remove_filter(rig, &key.remote, key.remote_port, ORIGIN_REMOTE);
+	remove_filter(rig, &key.remote, key.remote_port, ORIGIN_REMOTE);
+	datapath_drop_ports(&rig->datapath);
+	expect(port_is_wanted(rig, key.remote_port));
+	remove_filter(rig, &key.local, key.remote_port, ORIGIN_REMOTE);
+	expect(port_is_wanted(rig, key.remote_port));
+	datapath_drop_ports(&rig->datapath);
+	expect(!port_is_wanted(rig, key.remote_port));
+}
+END_TEST
+
 /* A segment with an open checksum comes from this machine, and its connection is marked for the repair. */
 START_TEST(test_open_checksum_is_marked)
 {
@@ -451,6 +611,9 @@ int main(void)
 	tcase_add_loop_test(tcase, test_commands, 0, RIG_COUNT);
 	tcase_add_loop_test(tcase, test_command_unhold, 0, RIG_COUNT);
 	tcase_add_loop_test(tcase, test_tick_removes, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_refit_both_ends, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_refit_established, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_ports_of_filters, 0, RIG_COUNT);
 	tcase_add_loop_test(tcase, test_open_checksum_is_marked, 0, RIG_COUNT);
 	suite_add_tcase(suite, tcase);
 	return rigs_run(suite);

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "filter_ports.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct filter_ports {
+	void *keys; /* tree of struct filter_key */
+	uint32_t count[2][65536]; /* by origin and port */
+};
+
+static int filter_ports_compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct filter_key));
+}
+
+static uint32_t *filter_ports_at(struct filter_ports *ports, const struct filter_key *key)
+{
+	return &ports->count[key->origin == ORIGIN_REMOTE][be16_to_host(key->port)];
+}
+
+struct filter_ports *filter_ports_new(void)
+{
+	return calloc(1, sizeof(struct filter_ports));
+}
+
+int filter_ports_add(struct filter_ports *ports, const struct filter_key *key)
+{
+	struct filter_key *copy;
+
+	if (tfind(key, &ports->keys, filter_ports_compare))
+		return 0;
+	copy = malloc(sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	*copy = *key;
+	if (!tsearch(copy, &ports->keys, filter_ports_compare)) {
+		free(copy);
+		return -ENOMEM;
+	}
+	++*filter_ports_at(ports, key);
+	return 1;
+}
+
+bool filter_ports_remove(struct filter_ports *ports, const struct filter_key *key)
+{
+	void *node = tfind(key, &ports->keys, filter_ports_compare);
+	struct filter_key *own;
+
+	if (!node)
+		return false;
+	own = *(struct filter_key **)node;
+	--*filter_ports_at(ports, own);
+	tdelete(own, &ports->keys, filter_ports_compare);
+	free(own);
+	return true;
+}
+
+void filter_ports_clear(struct filter_ports *ports)
+{
+	while (ports->keys)
+		filter_ports_remove(ports, *(struct filter_key **)ports->keys);
+}
+
+uint32_t filter_ports_count(const struct filter_ports *ports, enum filter_origin origin, uint16_t number)
+{
+	return ports->count[origin == ORIGIN_REMOTE][number];
+}
+
+void filter_ports_free(struct filter_ports *ports)
+{
+	if (!ports)
+		return;
+	filter_ports_clear(ports);
+	free(ports);
+}
