@@ -128,6 +128,9 @@ START_TEST(test_run_long)
 	ck_assert_int_eq(dispatch("mimic run --datapath bpf eth0 --datapath auto"), 0);
 	ck_assert_int_eq(run_args.config.datapath, LEVEL_AUTO);
 	ck_assert_int_eq(dispatch("mimic run --datapath=module eth0"), -EINVAL);
+	ck_assert_int_eq(dispatch("mimic run --resolve-interval 60 eth0"), 0);
+	ck_assert_uint_eq(run_args.config.resolve_interval_s, 60);
+	ck_assert_int_eq(dispatch("mimic run --resolve-interval=often eth0"), -EINVAL);
 	ck_assert_int_eq(dispatch("mimic run --xdp-mode skb --handshake 5 eth0 --padding 3"), 0);
 	ck_assert_int_eq(run_args.config.xdp_mode, XDP_MODE_SKB);
 	ck_assert_uint_eq(run_args.config.settings.value.padding, 3);

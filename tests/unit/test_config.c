@@ -64,6 +64,7 @@ START_TEST(test_all_keys)
 				       "xdp_mode\t=\tskb  \r\n"
 				       "use_libxdp = true\n"
 				       "datapath = bpf\n"
+				       "resolve_interval = 17\n"
 				       "handshake = 5:\n"
 				       "keepalive=60:::\n"
 				       "padding = random\n"
@@ -77,6 +78,7 @@ START_TEST(test_all_keys)
 	ck_assert_int_eq(config.xdp_mode, XDP_MODE_SKB);
 	ck_assert(config.use_libxdp);
 	ck_assert_int_eq(config.datapath, LEVEL_BPF);
+	ck_assert_uint_eq(config.resolve_interval_s, 17);
 	ck_assert_uint_eq(config.settings.given, SETTINGS_HANDSHAKE_INTERVAL |
 							 SETTINGS_KEEPALIVE_TIME |
 							 SETTINGS_PADDING | SETTINGS_MAX_WINDOW);
@@ -135,6 +137,23 @@ START_TEST(test_all_errors)
 	}
 	ck_assert_str_eq(at, "");
 	ck_assert_uint_eq(config.settings.value.padding, 3);
+	config_free(&config);
+}
+END_TEST
+
+START_TEST(test_resolve_interval)
+{
+	static const char *const wrong[] = { "", "-1", "1.5", "5s", "2592001", "99999999999999999999" };
+	struct config config = CONFIG_INIT;
+
+	ck_assert_uint_eq(config.resolve_interval_s, CONFIG_RESOLVE_INTERVAL_S);
+	ck_assert_int_eq(config_set(&config, "resolve_interval", "0", NULL), 0);
+	ck_assert_uint_eq(config.resolve_interval_s, 0);
+	ck_assert_int_eq(config_set(&config, "resolve_interval", "2592000", NULL), 0);
+	ck_assert_uint_eq(config.resolve_interval_s, CONFIG_RESOLVE_INTERVAL_MAX_S);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		ck_assert_int_eq(config_set(&config, "resolve_interval", wrong[i], NULL), -EINVAL);
+	ck_assert_uint_eq(config.resolve_interval_s, CONFIG_RESOLVE_INTERVAL_MAX_S);
 	config_free(&config);
 }
 END_TEST
@@ -216,6 +235,7 @@ int main(void)
 	tcase_add_test(tcase, test_all_keys);
 	tcase_add_test(tcase, test_verbosity);
 	tcase_add_test(tcase, test_all_errors);
+	tcase_add_test(tcase, test_resolve_interval);
 	tcase_add_test(tcase, test_overrides_command_line);
 	tcase_add_test(tcase, test_missing_file);
 	tcase_add_test(tcase, test_unreadable);
