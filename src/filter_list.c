@@ -125,10 +125,10 @@ static bool scope_is(const char *scope, const char *ifname)
 
 static void warn_of_duplicate(const struct filter_list *list, const struct filter *filter)
 {
-	const struct filter *old = find(list, &filter->key);
+	const struct filter *old = list->quiet ? NULL : find(list, &filter->key);
 	char endpoint[FILTER_ENDPOINT_MAX];
 
-	if (list->quiet || !old || old->expanded_from_wildcard)
+	if (!old || old->expanded_from_wildcard)
 		return;
 	filter_print_endpoint(endpoint, sizeof(endpoint), &filter->key.addr, filter->key.port);
 	log_warn("filter %s=%s is given more than once; the last one counts",

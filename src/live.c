@@ -235,7 +235,13 @@ static int live_note_answer(struct live *live, struct name *name, const struct r
 	return changed;
 }
 
-/* Takes the answers that come within *@patience_ms. Returns 0 or -errno, logged. */
+static int live_say_late(const struct name *name)
+{
+	log_warn("filter for host name '%s': no answer from the resolver yet; Mimic goes on without it", name->host);
+	return 0;
+}
+
+/* Takes the answer if it comes within *@patience_ms. Returns 0 or -errno, logged. */
 static int live_resolve_one(struct live *live, struct name *name, int *patience_ms)
 {
 	struct pollfd poll_fd = { .fd = resolver_fd(live->resolver), .events = POLLIN };
@@ -244,8 +250,8 @@ static int live_resolve_one(struct live *live, struct name *name, int *patience_
 	char host[FILTER_HOST_MAX];
 	int err = resolver_ask(live->resolver, name->host);
 
-	if (err == -EBUSY)
-		return 0; /* it still asks for another one, and we have waited for that long enough */
+	if (err == -EBUSY) /* it still asks for another one, and we have waited for that long enough */
+		return live_say_late(name);
 	if (err) {
 		log_error("Cannot resolve host names: %s", strerror(-err));
 		return err;
@@ -258,7 +264,7 @@ static int live_resolve_one(struct live *live, struct name *name, int *patience_
 			err = answer.err;
 		resolver_free_answer(&answer);
 	} else {
-		log_warn("filter for host name '%s': no answer from the resolver yet; Mimic goes on without it", name->host);
+		live_say_late(name);
 	}
 	*patience_ms -= (int)((clock_now_ns() - begin_ns) / NSEC_PER_MSEC);
 	if (*patience_ms < 0)
