@@ -8,8 +8,8 @@
  *	remote=vpn.example.org:51820			a name: one filter for each address of it
  *	local=0.0.0.0:51820, local=[::]:51820		wildcards: every address of the interface
  *
- * Three steps: filter_parse() is pure and takes text apart; filter_list_add() asks the resolver and
- * yields filters; filter_list_expand() adds one filter for each address that a wildcard covers
+ * Three steps: filter_parse() is pure and takes text apart; filter_list_add() asks the resolver (or
+ * filter_list_add_resolved() gets what it said) and yields filters; filter_list_expand() adds one filter for each address that a wildcard covers
  * (filter_list.h). This file does the first, and makes text of filters.
  */
 #ifndef MIMIC_FILTER_H

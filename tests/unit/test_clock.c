@@ -20,7 +20,7 @@ static struct datapath datapath;
 static struct mimic_shared shared;
 static struct clock clock_;
 static struct mimic_conn conns[CONNS];
-static uint32_t conn_count, ticked, shut_down, drained;
+static uint32_t conn_count, ticked, shut_down, refitted, drained, shown;
 static int lookup_error, saved = -1, reader = -1;
 
 static struct conn_key key_of(uint32_t index)
@@ -63,6 +63,8 @@ int datapath_command(struct datapath *path, enum mimic_command_type type, const 
 		ticked += count;
 	else if (type == COMMAND_SHUTDOWN)
 		shut_down += count;
+	else if (type == COMMAND_REFIT)
+		refitted += count;
 	return 0;
 }
 
@@ -72,6 +74,14 @@ static void drain(void *context)
 	drained++;
 }
 
+static void show(void *context, const struct conn_key *key)
+{
+	struct conn_key expected = key_of(shown++);
+
+	ck_assert_ptr_eq(context, &shown);
+	ck_assert(!memcmp(key, &expected, sizeof(expected)));
+}
+
 static void setup(void)
 {
 	int ends[2];
@@ -79,7 +89,7 @@ static void setup(void)
 	memset(&shared, 0, sizeof(shared));
 	memset(conns, 0, sizeof(conns));
 	datapath.shared = &shared;
-	conn_count = ticked = shut_down = drained = 0;
+	conn_count = ticked = shut_down = refitted = drained = shown = 0;
 	lookup_error = 0;
 	ck_assert_int_eq(clock_init(&clock_, &datapath, drain, NULL), 0);
 	unsetenv("JOURNAL_STREAM");
@@ -177,6 +187,30 @@ START_TEST(test_no_memory)
 }
 END_TEST
 
+/* Filters have changed: all connections, at once and with the next walk, and then no more. Whoever asks is shown all of each walk. */
+START_TEST(test_refit)
+{
+	uint64_t now_ns = 1000 * NSEC_PER_SEC;
+
+	conn_count = CONNS;
+	for (uint32_t i = 0; i < CONNS; i++)
+		conns[i].c.last_use_ns = now_ns;
+	clock_.show = show;
+	clock_.show_context = &shown;
+	clock_refit(&clock_);
+	ck_assert_uint_eq(refitted, CONNS);
+	ck_assert_uint_eq(shown, 0);
+	ck_assert_int_eq(clock_tick(&clock_, now_ns), CONNS);
+	ck_assert_uint_eq(refitted, 2 * CONNS);
+	ck_assert_uint_eq(shown, CONNS);
+	shown = 0;
+	ck_assert_int_eq(clock_tick(&clock_, now_ns + CLOCK_SLOW_NS), CONNS);
+	ck_assert_uint_eq(refitted, 2 * CONNS);
+	ck_assert_uint_eq(shown, CONNS);
+	ck_assert_uint_eq(ticked + shut_down, 0);
+}
+END_TEST
+
 START_TEST(test_shutdown_fails)
 {
 	lookup_error = ENOMEM;
@@ -196,6 +230,7 @@ int main(void)
 	tcase_add_test(tcase, test_walk);
 	tcase_add_test(tcase, test_watch);
 	tcase_add_test(tcase, test_no_memory);
+	tcase_add_test(tcase, test_refit);
 	tcase_add_test(tcase, test_shutdown_fails);
 	suite_add_tcase(suite, tcase);
 	/* The log's rate limit is per process. */
