@@ -16,7 +16,7 @@
 
 enum {
 	MIMIC_CONNS_MAX = 131072,   /* entries of the connection map */
-	MIMIC_FILTERS_MAX = 8192,   /* entries of the filter map */
+	MIMIC_FILTERS_MAX = 8192,   /* filters: addresses and prefixes */
 	MIMIC_MTU_MAX = 9600,	    /* L3 bytes: what the loops over payloads cover, a jumbo frame */
 	MIMIC_L2_MAX = 22,	    /* Ethernet and two VLAN tags */
 	MIMIC_COMMANDS_MAX = 64,    /* in one run of the command program */
@@ -55,7 +55,10 @@ struct mimic_conn {
 /* The same on every machine: i386 and BPF have different ideas of alignment. */
 _Static_assert(_Alignof(struct mimic_conn) == 8 && sizeof(struct mimic_conn) % 8 == 0, "mimic_conn is a map value");
 
-/* Map `filters`: struct filter_key -> struct conn_settings. Written by the daemon. */
+/*
+ * Map `filters`: struct filter_key -> struct conn_settings, for one address; map `prefixes`: struct filter_prefix -> the same. Written
+ * by the daemon.
+ */
 
 /* Ring `events`: what the daemon has to do after a segment, a datagram or a tick. */
 struct mimic_event {
@@ -137,6 +140,7 @@ struct mimic_shared {
 	__u32 held_frame_bytes; /* memory that waiting frames take in the daemon */
 	__u32 xdp_native;	/* the XDP program is attached in native mode */
 	__s32 half_open;	/* connections of responders in SYN_RECEIVED: kept by BPF, put right by the daemon each second */
+	__u32 prefixes;		/* entries of that map: 0, and nobody looks there */
 	__aligned_u64 cookie_ns; /* when BPF answered a SYN by a cookie last */
 	__aligned_u64 partial_ns; /* when XDP restored a datagram last whose checksum is open; 0: never */
 	__u8 local_ports[65536 / 8];  /* bit per port (host order) that a local= filter names */

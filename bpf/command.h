@@ -14,19 +14,6 @@
 #include "flow.h"
 #include "maps.h"
 
-/*
- * The filter that names the connection now, looked up from the same end as when it began: so filters that are as before make
- * no difference. False: none does.
- */
-static __always_inline bool command_filter(const struct work *w, bool outgoing, struct conn_settings *settings)
-{
-	const struct conn_settings *found = flow_filter(&w->key, outgoing);
-
-	if (found)
-		*settings = *found;
-	return found != NULL;
-}
-
 /* Under the lock. */
 static __always_inline void command_change(struct work *w, struct mimic_conn *value, __u32 type,
 					   const struct mimic_command_entry *entry)
@@ -41,7 +28,6 @@ static __always_inline void command_change(struct work *w, struct mimic_conn *va
 
 static __always_inline int command_entry(struct work *w, __u32 type, const struct mimic_command_entry *entry)
 {
-	struct conn_settings settings = {};
 	struct mimic_conn *value;
 	__u8 outgoing, named = 0;
 
@@ -52,8 +38,9 @@ static __always_inline int command_entry(struct work *w, __u32 type, const struc
 	if (!value)
 		return 0;
 	outgoing = *(const volatile __u8 *)&value->outgoing;
+	/* From the same end as when it began: so filters that are as before make no difference. */
 	if (type == COMMAND_REFIT)
-		named = command_filter(w, outgoing, &settings);
+		named = flow_filter(w, outgoing);
 	flow_env(&w->env);
 	__builtin_memset(&w->eff, 0, sizeof(w->eff));
 	if (!flow_lock(value, &w->key))
@@ -61,7 +48,7 @@ static __always_inline int command_entry(struct work *w, __u32 type, const struc
 	if (type != COMMAND_REFIT)
 		command_change(w, value, type, entry);
 	else if (value->outgoing == outgoing) /* else it has just begun anew, with what is right now */
-		conn_refit(&value->c, &w->env, named, &settings, &w->eff);
+		conn_refit(&value->c, &w->env, named, &w->settings, &w->eff);
 	w->window_scale = conn_window_scale(&value->c);
 	w->l2 = value->l2;
 	w->flow_label = value->flow_label;

@@ -232,9 +232,8 @@ static __always_inline bool egress_read(struct __sk_buff *skb, struct work *w, _
 	return true;
 }
 
-/* value or settings is set: the flow is one of ours. */
-static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w, struct mimic_conn *value,
-					  const struct conn_settings *settings)
+/* The flow is one of ours. value: NULL, and w->settings is set, when there is no connection yet. */
+static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w, struct mimic_conn *value)
 {
 	int err;
 
@@ -244,7 +243,7 @@ static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w,
 	w->stages = skb->gso_size != 0; /* its lengths are those of the whole superpacket */
 	stage_end();
 	if (!w->stages) {
-		if (!egress_read(skb, w, value ? value->c.settings.padding : settings->padding)) {
+		if (!egress_read(skb, w, value ? value->c.settings.padding : w->settings.padding)) {
 			count(REASON_DROP_MALFORMED);
 			return TC_ACT_SHOT;
 		}
@@ -266,7 +265,7 @@ static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w,
 	flow_env(&w->env);
 	stage_end();
 	if (!value)
-		value = flow_create(w, settings, true);
+		value = flow_create(w, true);
 	if (!value) {
 		count(REASON_DROP_NO_CONN);
 		return TC_ACT_SHOT;
@@ -289,7 +288,6 @@ static __always_inline int egress_released(const struct work *w, int verdict)
 
 static __always_inline int egress(struct __sk_buff *skb)
 {
-	const struct conn_settings *settings = NULL;
 	struct mimic_conn *value;
 	struct packet pkt = {};
 	struct work *w;
@@ -312,14 +310,12 @@ static __always_inline int egress(struct __sk_buff *skb)
 	w->key.local_port = w->pkt.src_port;
 	w->key.remote_port = w->pkt.dst_port;
 	value = bpf_map_lookup_elem(&conns, &w->key);
-	if (!value)
-		settings = flow_filter(&w->key, true);
-	if (!value && !settings)
+	if (!value && !flow_filter(w, true))
 		return TC_ACT_UNSPEC;
 	w->mark = skb->mark;
 	w->released = w->mark == config.release_mark;
 	w->waits = 0;
-	verdict = egress_matched(skb, w, value, settings);
+	verdict = egress_matched(skb, w, value);
 	stage_end();
 	return w->released ? egress_released(w, verdict) : verdict;
 }

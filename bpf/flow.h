@@ -31,26 +31,43 @@ static __always_inline enum parse_result flow_parse(struct __sk_buff *skb, bool 
 }
 
 /*
- * The settings of the filter that names this flow, or NULL. A packet matches by its source end first, then by its
- * destination end.
+ * Whether a filter names this end: its address, or else a prefix, the longest. Its settings go to w->settings: two maps' values
+ * in one pointer would be two states of everything behind it. On the stack the key cost the verifier as much (egress, 6.18,
+ * clang 14): twice the instructions, for its place was used again, by other paths.
  */
-static __always_inline const struct conn_settings *flow_filter(const struct conn_key *key, bool outgoing)
+static __always_inline bool flow_filter_end(struct work *w, const struct addr *addr, __be16 port, enum filter_origin origin)
 {
 	const struct conn_settings *settings;
-	struct filter_key end;
+
+	w->end.bits = FILTER_KEY_HEAD_BITS + ADDR_BITS;
+	filter_key_make(&w->end.key, addr, port, origin);
+	settings = bpf_map_lookup_elem(&filters, &w->end.key);
+	if (settings) {
+		w->settings = *settings;
+		return true;
+	}
+	if (!*(const volatile __u32 *)&shared.prefixes)
+		return false;
+	settings = bpf_map_lookup_elem(&prefixes, &w->end);
+	if (!settings)
+		return false;
+	w->settings = *settings;
+	return true;
+}
+
+/*
+ * Whether a filter names the flow w->key; its settings go to w->settings. A packet matches by its source end first, then by
+ * its destination end.
+ */
+static __always_inline bool flow_filter(struct work *w, bool outgoing)
+{
+	const struct conn_key *key = &w->key;
 
 	if (outgoing)
-		filter_key_make(&end, &key->local, key->local_port, ORIGIN_LOCAL);
-	else
-		filter_key_make(&end, &key->remote, key->remote_port, ORIGIN_REMOTE);
-	settings = bpf_map_lookup_elem(&filters, &end);
-	if (settings)
-		return settings;
-	if (outgoing)
-		filter_key_make(&end, &key->remote, key->remote_port, ORIGIN_REMOTE);
-	else
-		filter_key_make(&end, &key->local, key->local_port, ORIGIN_LOCAL);
-	return bpf_map_lookup_elem(&filters, &end);
+		return flow_filter_end(w, &key->local, key->local_port, ORIGIN_LOCAL) ||
+		       flow_filter_end(w, &key->remote, key->remote_port, ORIGIN_REMOTE);
+	return flow_filter_end(w, &key->remote, key->remote_port, ORIGIN_REMOTE) ||
+	       flow_filter_end(w, &key->local, key->local_port, ORIGIN_LOCAL);
 }
 
 static __always_inline void flow_env(struct env *env)
@@ -63,7 +80,7 @@ static __always_inline void flow_env(struct env *env)
 }
 
 /* A new idle connection of w->key, with the L2 header of w->l2 and what flow_filter() said. NULL: the table is full. */
-static __always_inline struct mimic_conn *flow_create(struct work *w, const struct conn_settings *settings, bool outgoing)
+static __always_inline struct mimic_conn *flow_create(struct work *w, bool outgoing)
 {
 	const struct siphash_key isn_key = { { config.isn_key.word[0], config.isn_key.word[1] } };
 	struct mimic_conn *fresh = (void *)&w->fresh;
@@ -73,7 +90,7 @@ static __always_inline struct mimic_conn *flow_create(struct work *w, const stru
 	fresh->key = w->key;
 	fresh->outgoing = outgoing;
 	w->env.random = bpf_get_prandom_u32();
-	conn_init(&fresh->c, &w->env, settings, (__u32)siphash_conn_key(&isn_key, &w->key));
+	conn_init(&fresh->c, &w->env, &w->settings, (__u32)siphash_conn_key(&isn_key, &w->key));
 	/* Another CPU may be faster: then its entry serves as well. */
 	bpf_map_update_elem(&conns, &w->key, fresh, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&conns, &w->key);

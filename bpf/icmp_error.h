@@ -92,7 +92,7 @@ static __always_inline int icmp_error(struct xdp_md *ctx, const struct packet *p
 	w->key.remote_port = w->quoted.pkt.dst_port;
 	stage_end();
 	value = bpf_map_lookup_elem(&conns, &w->key);
-	if (!value && !flow_filter(&w->key, true))
+	if (!value && !flow_filter(w, true))
 		return XDP_PASS;
 	if (!icmp_error_is_believed(w, value)) {
 		count(REASON_DROP_RX_ICMP);

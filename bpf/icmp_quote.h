@@ -84,7 +84,7 @@ static __always_inline int icmp_quote(struct __sk_buff *skb, const struct packet
 	w->key.local_port = w->quoted.pkt.dst_port;
 	stage_end();
 	value = bpf_map_lookup_elem(&conns, &w->key);
-	if (!value && !flow_filter(&w->key, true))
+	if (!value && !flow_filter(w, true))
 		return TC_ACT_UNSPEC;
 	if (!icmp_quote_recall(w, value)) {
 		count(REASON_DROP_TX_ICMP);

@@ -317,9 +317,9 @@ static __always_inline bool ingress_is_merged(const struct work *w)
 	       w->pkt.l4_off - w->pkt.l3_off + (__u32)w->pkt.l4_len > *(const volatile __u32 *)&shared.mtu;
 }
 
-static __always_inline struct mimic_conn *ingress_create(struct work *w, const struct conn_settings *settings)
+static __always_inline struct mimic_conn *ingress_create(struct work *w)
 {
-	struct mimic_conn *value = flow_create(w, settings, false);
+	struct mimic_conn *value = flow_create(w, false);
 
 	if (!value)
 		count(REASON_DROP_NO_CONN);
@@ -327,9 +327,9 @@ static __always_inline struct mimic_conn *ingress_create(struct work *w, const s
 }
 
 /* The peer acknowledges a cookie. */
-static __always_inline struct mimic_conn *ingress_recall(struct work *w, const struct conn_settings *settings)
+static __always_inline struct mimic_conn *ingress_recall(struct work *w)
 {
-	struct mimic_conn *value = ingress_create(w, settings);
+	struct mimic_conn *value = ingress_create(w);
 
 	if (!value)
 		return NULL;
@@ -350,14 +350,13 @@ static __always_inline struct mimic_conn *ingress_recall(struct work *w, const s
  * A matched segment without a connection: a SYN begins one, the rest is answered by RST. NULL: the verdict, which is
  * XDP_DROP at first, is said.
  */
-static __always_inline struct mimic_conn *ingress_unknown(struct xdp_md *ctx, struct work *w,
-							  const struct conn_settings *settings, int *verdict)
+static __always_inline struct mimic_conn *ingress_unknown(struct xdp_md *ctx, struct work *w, int *verdict)
 {
 	__builtin_memset(&w->eff, 0, sizeof(w->eff));
-	if (conn_unknown(settings, &w->seg, &w->eff)) {
+	if (conn_unknown(&w->settings, &w->seg, &w->eff)) {
 		if (!syncookie_flood())
-			return ingress_create(w, settings);
-		*verdict = syncookie_answer(ctx, w, settings);
+			return ingress_create(w);
+		*verdict = syncookie_answer(ctx, w);
 		return NULL;
 	}
 	w->mtu = 0;
@@ -372,8 +371,8 @@ static __always_inline struct mimic_conn *ingress_unknown(struct xdp_md *ctx, st
 	return NULL;
 }
 
-static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, struct mimic_conn *value,
-					   const struct conn_settings *settings)
+/* value: NULL, and w->settings is set, when the connection is unknown. */
+static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, struct mimic_conn *value)
 {
 	int verdict = XDP_DROP;
 
@@ -400,10 +399,13 @@ static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, s
 	if (!value || *(const volatile __u8 *)&value->c.state == CONN_IDLE) {
 		ingress_l2(ctx, w);
 		stage_end();
+		if (value)
+			w->settings = value->c.settings;
+		stage_end();
 		if (syncookie_is_acknowledged(w))
-			value = ingress_recall(w, value ? &value->c.settings : settings);
+			value = ingress_recall(w);
 		else if (!value)
-			value = ingress_unknown(ctx, w, settings, &verdict);
+			value = ingress_unknown(ctx, w, &verdict);
 	} else if (w->seg.flags & TCP_SYN) {
 		ingress_macs(ctx, w);
 	}
@@ -413,7 +415,6 @@ static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, s
 
 static __always_inline int ingress(struct xdp_md *ctx)
 {
-	const struct conn_settings *settings = NULL;
 	struct mimic_conn *value;
 	struct packet pkt = {};
 	struct work *w;
@@ -433,16 +434,14 @@ static __always_inline int ingress(struct xdp_md *ctx)
 	w->key.remote_port = w->pkt.src_port;
 	w->key.local_port = w->pkt.dst_port;
 	value = bpf_map_lookup_elem(&conns, &w->key);
-	if (!value)
-		settings = flow_filter(&w->key, false);
-	if (!value && !settings)
+	if (!value && !flow_filter(w, false))
 		return XDP_PASS;
 	/* The others would wait for it in vain: the host's TCP must not get to see the whole, which it would answer by a RST. */
 	if (w->pkt.fragment) {
 		count(REASON_DROP_RX_FRAGMENT);
 		return XDP_DROP;
 	}
-	return ingress_matched(ctx, w, value, settings);
+	return ingress_matched(ctx, w, value);
 }
 
 #endif

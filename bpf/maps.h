@@ -18,6 +18,15 @@ struct {
 	__type(value, struct conn_settings);
 } filters SEC(".maps");
 
+/* One more than there can be, the old and the new while they change: until Linux 6.13 a full trie refuses to replace an entry. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 2 * MIMIC_FILTERS_MAX + 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct filter_prefix);
+	__type(value, struct conn_settings);
+} prefixes SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MIMIC_CONNS_MAX);

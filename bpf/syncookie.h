@@ -130,7 +130,7 @@ static __always_inline int syncookie_write(struct xdp_md *ctx, struct work *w)
  * Turns the SYN of `w` into its own SYN-ACK. What no Mimic sends (IP options, extension headers, data, no room for the options
  * of an answer) is dropped, as is everything where the kernel has no cookies.
  */
-static __always_inline int syncookie_answer(struct xdp_md *ctx, struct work *w, const struct conn_settings *settings)
+static __always_inline int syncookie_answer(struct xdp_md *ctx, struct work *w)
 {
 	__u32 ip_len = w->pkt.ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	__u16 mss = (__u16)(*(const volatile __u32 *)&shared.mtu - ip_len - TCP_HEADER_LEN);
@@ -151,10 +151,10 @@ static __always_inline int syncookie_answer(struct xdp_md *ctx, struct work *w, 
 	*(volatile __u64 *)&shared.cookie_ns = w->env.now_ns;
 	w->partial = transform_is_partial(&w->key.remote, &w->key.local, PROTO_TCP, w->pkt.l4_len, w->tcp.check);
 	tcp_header_make(&w->tcp, w->key.local_port, w->key.remote_port, (__u32)cookie, w->seg.seq + 1, TCP_SYN | TCP_ACK,
-			settings->max_window ? (__u16)CONN_WINDOW_UNSCALED : tcpopt_syn_window(mss));
+			w->settings.max_window ? (__u16)CONN_WINDOW_UNSCALED : tcpopt_syn_window(mss));
 	w->tcp.data_off = (__u8)((TCP_HEADER_LEN + w->options_len) / 4 << 4);
 	__builtin_memset(w->options, 0, sizeof(w->options));
-	tcpopt_make_syn((__u8 *)w->options, mss, settings->max_window ? CONN_WINDOW_SCALE_MAX : CONN_WINDOW_SCALE);
+	tcpopt_make_syn((__u8 *)w->options, mss, w->settings.max_window ? CONN_WINDOW_SCALE_MAX : CONN_WINDOW_SCALE);
 	stage_end();
 	if (syncookie_write(ctx, w)) {
 		count(REASON_DROP_HALF_OPEN);
@@ -194,7 +194,7 @@ static __always_inline int syncookie_send(struct __sk_buff *skb, struct work *w,
 	stage_end();
 	w->key.local_port = w->pkt.src_port;
 	w->key.remote_port = w->pkt.dst_port;
-	if (!flow_filter(&w->key, true) || !syncookie_check(w, &ack))
+	if (!flow_filter(w, true) || !syncookie_check(w, &ack))
 		return TC_ACT_UNSPEC;
 	if (hidden) { /* it cannot be got back; native XDP does not lose it */
 		count(REASON_DROP_HALF_OPEN);

@@ -32,6 +32,8 @@ struct work {
 	struct segment seg;
 	struct transform_plan plan;
 	struct mimic_l2 l2;
+	struct filter_prefix end; /* what is looked up among filters */
+	struct conn_settings settings; /* those of the filter, where there is no connection */
 	struct env env;
 	struct effect eff;
 	struct work_conn fresh; /* a connection under construction */

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -96,13 +97,14 @@ static int datapath_find(struct datapath *datapath)
 	datapath->command_fd = datapath_program(object, "mimic_command");
 	datapath->conns_fd = bpf_object__find_map_fd_by_name(object, "conns");
 	datapath->filters_fd = bpf_object__find_map_fd_by_name(object, "filters");
+	datapath->prefixes_fd = bpf_object__find_map_fd_by_name(object, "prefixes");
 	datapath->events_fd = bpf_object__find_map_fd_by_name(object, "events");
 	datapath->held_fd = bpf_object__find_map_fd_by_name(object, "held");
 	datapath->counters_fd = bpf_object__find_map_fd_by_name(object, "counters");
 	if (shared_fd < 0 || datapath->egress_fd < 0 || datapath->ingress_fd < 0 || datapath->command_fd < 0 ||
 	    datapath->repair_fd < 0 || datapath->staged_fd < 0 || datapath->staging_turn_fd < 0 ||
 	    datapath->staging_pass_fd < 0 ||
-	    datapath->conns_fd < 0 || datapath->filters_fd < 0 || datapath->events_fd < 0 || datapath->held_fd < 0 ||
+	    datapath->conns_fd < 0 || datapath->filters_fd < 0 || datapath->prefixes_fd < 0 || datapath->events_fd < 0 || datapath->held_fd < 0 ||
 	    datapath->counters_fd < 0)
 		return -ENOENT;
 	/* libbpf makes maps of .data sections BPF_F_MMAPABLE; what it maps itself is the initial value only. */
@@ -193,30 +195,52 @@ static __u8 *datapath_port_bits(const struct datapath *datapath, enum filter_ori
 	return origin == ORIGIN_LOCAL ? datapath->shared->local_ports : datapath->shared->remote_ports;
 }
 
+static int datapath_write_filter(const struct datapath *datapath, const struct filter *filter, const struct filter_prefix *prefix,
+				 const struct conn_settings *settings)
+{
+	int err = filter->prefix_len < ADDR_BITS ? bpf_map_update_elem(datapath->prefixes_fd, prefix, settings, BPF_ANY) :
+						   bpf_map_update_elem(datapath->filters_fd, &filter->key, settings, BPF_ANY);
+
+	return err ? -errno : 0;
+}
+
 int datapath_set_filter(struct datapath *datapath, const struct filter *filter, const struct conn_settings *settings)
 {
 	__u8 *bits = datapath_port_bits(datapath, (enum filter_origin)filter->key.origin);
 	__u16 port = be16_to_host(filter->key.port);
-	int added = filter_ports_add(datapath->ports, &filter->key);
+	struct filter_prefix prefix;
+	int added, err;
 
+	if (filter->wildcard)
+		return -EINVAL;
+	filter_prefix_make(&prefix, &filter->key, filter->prefix_len);
+	added = filter_ports_add(datapath->ports, &prefix);
 	if (added < 0)
 		return added;
-	if (bpf_map_update_elem(datapath->filters_fd, &filter->key, settings, BPF_ANY)) {
-		int err = -errno;
-
+	err = datapath_write_filter(datapath, filter, &prefix, settings);
+	if (err) {
 		if (added)
-			filter_ports_remove(datapath->ports, &filter->key);
+			filter_ports_remove(datapath->ports, &prefix);
 		return err;
 	}
+	if (added && filter->prefix_len < ADDR_BITS)
+		datapath->shared->prefixes++;
 	bits[port >> 3] |= (__u8)(1 << (port & 7));
 	return 0;
 }
 
 int datapath_remove_filter(struct datapath *datapath, const struct filter *filter)
 {
-	if (bpf_map_delete_elem(datapath->filters_fd, &filter->key) && errno != ENOENT)
+	bool is_prefix = filter->prefix_len < ADDR_BITS;
+	struct filter_prefix prefix;
+
+	filter_prefix_make(&prefix, &filter->key, filter->prefix_len);
+	if ((is_prefix ? bpf_map_delete_elem(datapath->prefixes_fd, &prefix) :
+			 bpf_map_delete_elem(datapath->filters_fd, &filter->key)) &&
+	    errno != ENOENT)
 		return -errno;
-	filter_ports_remove(datapath->ports, &filter->key);
+	if (filter_ports_remove(datapath->ports, &prefix) && is_prefix)
+		datapath->shared->prefixes--;
 	return 0;
 }
 
@@ -234,6 +258,7 @@ void datapath_drop_ports(struct datapath *datapath)
 
 void datapath_clear_filters(struct datapath *datapath)
 {
+	struct filter_prefix prefix;
 	struct filter_key key;
 
 	memset(datapath->shared->local_ports, 0, sizeof(datapath->shared->local_ports));
@@ -241,6 +266,9 @@ void datapath_clear_filters(struct datapath *datapath)
 	filter_ports_clear(datapath->ports);
 	for (int i = 0; i < 2 * MIMIC_FILTERS_MAX && !bpf_map_get_next_key(datapath->filters_fd, NULL, &key); i++)
 		bpf_map_delete_elem(datapath->filters_fd, &key);
+	for (int i = 0; i < 2 * MIMIC_FILTERS_MAX && !bpf_map_get_next_key(datapath->prefixes_fd, NULL, &prefix); i++)
+		bpf_map_delete_elem(datapath->prefixes_fd, &prefix);
+	datapath->shared->prefixes = 0;
 }
 
 int datapath_command(struct datapath *datapath, enum mimic_command_type type,

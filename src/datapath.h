@@ -30,7 +30,7 @@ struct datapath {
 	struct filter_ports *ports;  /* of the filters that are set */
 	int egress_fd, ingress_fd, repair_fd, command_fd; /* programs */
 	int staged_fd, staging_turn_fd, staging_pass_fd;  /* of the staging device */
-	int conns_fd, filters_fd, events_fd, held_fd, counters_fd; /* maps */
+	int conns_fd, filters_fd, prefixes_fd, events_fd, held_fd, counters_fd; /* maps */
 };
 
 #define _cleanup_datapath_ __attribute__((cleanup(datapath_close)))
@@ -60,8 +60,9 @@ int datapath_load(struct datapath *datapath, enum datapath_object kind, const st
 const void *datapath_elf(enum datapath_object kind, size_t *size);
 
 /*
- * Adds a filter, or replaces its settings; connections that there are keep theirs until a COMMAND_REFIT. The port bit comes
- * last, so that no packet is taken for matched before. Returns 0 or -errno (-E2BIG: the map has no room).
+ * Adds a filter, an address or a prefix, or replaces its settings; connections that there are keep theirs until a COMMAND_REFIT. The
+ * port bit comes last, so that no packet is taken for matched before. Returns 0 or -errno (-E2BIG, -ENOSPC: the map has no room;
+ * -EINVAL: a wildcard, of which the datapath gets the addresses).
  */
 int datapath_set_filter(struct datapath *datapath, const struct filter *filter, const struct conn_settings *settings);
 

@@ -34,20 +34,81 @@ static char *trim(char *text)
 	return text;
 }
 
-static int parse_port(uint16_t *port, const char *text, struct parse_error *error)
+/* Decimal digits alone, and no more than @max. */
+static bool parse_number(unsigned long *number, const char *text, unsigned long max)
 {
-	unsigned long number = 0;
 	const char *p;
 
-	for (p = text; *p; p++) {
-		if (*p < '0' || *p > '9' || number > PORT_MAX)
-			break;
-		number = number * 10 + (unsigned long)(*p - '0');
-	}
-	if (!*text || *p || number == 0 || number > PORT_MAX)
+	*number = 0;
+	for (p = text; *p >= '0' && *p <= '9' && *number <= max; p++)
+		*number = *number * 10 + (unsigned long)(*p - '0');
+	return *text && !*p && *number <= max;
+}
+
+static int parse_port(uint16_t *port, const char *text, struct parse_error *error)
+{
+	unsigned long number;
+
+	if (!parse_number(&number, text, PORT_MAX) || !number)
 		return settings_refuse(
 			error, "port '%.40s' is wrong; expected a number from 1 to 65535", text);
 	*port = (uint16_t)number;
+	return 0;
+}
+
+static void print_addr(char *text, const struct addr *addr)
+{
+	if (addr_is_ipv4(addr))
+		inet_ntop(AF_INET, &addr->word[3], text, INET6_ADDRSTRLEN);
+	else
+		inet_ntop(AF_INET6, addr->word, text, INET6_ADDRSTRLEN);
+}
+
+/* The length of a prefix as one writes it. */
+static unsigned int written_len(const struct addr *addr, unsigned int len)
+{
+	return addr_is_ipv4(addr) ? len - ADDR_IPV4_BITS : len;
+}
+
+/* Zeroes what lies behind the first @len bits. */
+static void addr_cut(struct addr *addr, unsigned int len)
+{
+	uint8_t *byte = (uint8_t *)addr;
+	unsigned int i;
+
+	for (i = len / 8; i < sizeof(*addr); i++)
+		byte[i] &= i == len / 8 ? (uint8_t)(0xff00 >> len % 8) : 0;
+}
+
+/* @text: the length that follows the address of @spec, or NULL. */
+static int parse_prefix(struct filter_spec *spec, const char *text, struct parse_error *error)
+{
+	unsigned long number, most = spec->family == AF_INET ? ADDR_BITS - ADDR_IPV4_BITS : ADDR_BITS;
+	char expected[INET6_ADDRSTRLEN];
+	struct addr addr, cut;
+	unsigned int len;
+	bool mapped;
+
+	if (!text)
+		return 0;
+	if (!filter_spec_addr(spec, &addr))
+		return settings_refuse(error, "only an address takes a prefix length, and '%.80s' is none", spec->host);
+	if (!parse_number(&number, text, most))
+		return settings_refuse(error, "prefix length '%.40s' is wrong; expected a number from 0 to %lu", text, most);
+	len = (unsigned int)(ADDR_BITS - most + number);
+	mapped = spec->family == AF_INET6 && addr_is_ipv4(&addr);
+	if (mapped && len < ADDR_IPV4_BITS)
+		len = ADDR_IPV4_BITS;
+	cut = addr;
+	addr_cut(&cut, len);
+	print_addr(expected, &cut);
+	if (mapped)
+		return settings_refuse(error, "%.60s/%lu is a prefix of IPv4-mapped addresses; expected that of IPv4, %s/%u",
+				       spec->host, number, expected, written_len(&cut, len));
+	if (memcmp(&cut, &addr, sizeof(cut)))
+		return settings_refuse(error, "%.60s/%lu has bits set behind its first %lu; expected %s/%u", spec->host, number,
+				       number, expected, written_len(&cut, len));
+	spec->prefix_len = (uint8_t)len;
 	return 0;
 }
 
@@ -80,13 +141,24 @@ static int parse_ipv6_host(struct filter_spec *spec, char *host, struct parse_er
 	return 0;
 }
 
+static int refuse_remote_wildcard(struct parse_error *error)
+{
+	return settings_refuse(
+		error,
+		"a remote end cannot be a wildcard; expected the peer's address or name, or a prefix (0.0.0.0/0 and [::/0]: every peer)");
+}
+
 static int parse_other_host(struct filter_spec *spec, const char *host, struct parse_error *error)
 {
 	struct in_addr addr;
 	const char *p;
 
-	if (!*host)
-		return settings_refuse(error, "no address before the port; expected ADDRESS:PORT");
+	if (!*host && spec->origin == ORIGIN_REMOTE)
+		return refuse_remote_wildcard(error);
+	if (!*host) {
+		spec->wildcard = true;
+		return 0;
+	}
 	if (strlen(host) >= sizeof(spec->host))
 		return settings_refuse(error, "the host name is longer than %zu characters",
 				       sizeof(spec->host) - 1);
@@ -107,40 +179,58 @@ static int parse_other_host(struct filter_spec *spec, const char *host, struct p
 	return 0;
 }
 
-/* ADDRESS:PORT, cut into its parts in place. */
-static int parse_endpoint(struct filter_spec *spec, char *text, struct parse_error *error)
+/*
+ * Cuts @text, ADDRESS:PORT or [ADDRESS]:PORT, in place. *@len is what stood behind a slash, inside the brackets or behind
+ * them, or NULL; *@ipv6 whether there were brackets.
+ */
+static int cut_endpoint(char *text, char **host, char **len, char **port, bool *ipv6, struct parse_error *error)
 {
-	char *colon, *host = text;
-	int err;
+	char *close = strchr(text, ']'), *rest = text;
 
-	if (*text == '[') {
-		char *close = strchr(text, ']');
-
+	*ipv6 = *text == '[';
+	*host = text + *ipv6;
+	if (*ipv6) {
 		if (!close)
 			return settings_refuse(
 				error, "'%.80s' lacks the closing bracket; expected [ADDRESS]:PORT",
 				text);
 		*close = '\0';
-		host = text + 1;
-		colon = close + 1;
-		if (*colon && *colon != ':')
+		rest = close + 1;
+		if (*rest && *rest != ':' && *rest != '/')
 			return settings_refuse(
-				error, "'%.40s' after the bracket; expected [ADDRESS]:PORT", colon);
-	} else {
-		colon = strchr(text, ':');
-		if (colon && strchr(colon + 1, ':'))
-			return settings_refuse(
-				error,
-				"IPv6 addresses stand in square brackets; expected [ADDRESS]:PORT, not '%.80s'",
-				text);
+				error, "'%.40s' after the bracket; expected [ADDRESS]:PORT", rest);
 	}
-	if (!colon || !*colon)
-		return settings_refuse(error, "no port after '%.80s'; expected %s:PORT", host, host == text ? "ADDRESS" : "[ADDRESS]");
-	*colon++ = '\0';
+	*port = strchr(rest, ':');
+	if (!*ipv6 && *port && strchr(*port + 1, ':'))
+		return settings_refuse(
+			error,
+			"IPv6 addresses stand in square brackets; expected [ADDRESS]:PORT, not '%.80s'",
+			text);
+	if (!*port)
+		return settings_refuse(error, "no port after '%.80s'; expected %s:PORT", *host, *ipv6 ? "[ADDRESS]" : "ADDRESS");
+	*(*port)++ = '\0';
+	*len = strchr(*host, '/');
+	if (*len && *ipv6 && *rest == '/')
+		return settings_refuse(error, "two prefix lengths, in the brackets and behind them; expected [PREFIX/LENGTH]:PORT");
+	if (!*len && *rest == '/')
+		*len = rest;
+	if (*len)
+		*(*len)++ = '\0';
+	return 0;
+}
 
-	err = host == text ? parse_other_host(spec, host, error) :
-			     parse_ipv6_host(spec, host, error);
-	return err ? err : parse_port(&spec->port, colon, error);
+static int parse_endpoint(struct filter_spec *spec, char *text, struct parse_error *error)
+{
+	char *host, *len, *port;
+	bool ipv6;
+	int err;
+
+	err = cut_endpoint(text, &host, &len, &port, &ipv6, error);
+	if (!err)
+		err = ipv6 ? parse_ipv6_host(spec, host, error) : parse_other_host(spec, host, error);
+	if (!err)
+		err = parse_prefix(spec, len, error);
+	return err ? err : parse_port(&spec->port, port, error);
 }
 
 /* One `key=value` after the endpoint. */
@@ -202,11 +292,10 @@ static int parse_parts(struct filter_spec *spec, char *text, struct parse_error 
 	err = parse_endpoint(spec, trim(endpoint), error);
 	if (err)
 		return err;
-	spec->wildcard = filter_spec_addr(spec, &addr) && filter_addr_is_any(&addr);
+	if (spec->prefix_len == ADDR_BITS && filter_spec_addr(spec, &addr) && filter_addr_is_any(&addr))
+		spec->wildcard = true;
 	if (spec->wildcard && spec->origin == ORIGIN_REMOTE)
-		return settings_refuse(
-			error,
-			"a remote end cannot be a wildcard; expected the peer's address or name");
+		return refuse_remote_wildcard(error);
 	while ((part = strsep(&text, ","))) {
 		err = parse_setting(spec, trim(part), error);
 		if (err)
@@ -217,7 +306,7 @@ static int parse_parts(struct filter_spec *spec, char *text, struct parse_error 
 
 int filter_parse(struct filter_spec *spec, const char *text, struct parse_error *error)
 {
-	struct filter_spec result = { .family = AF_UNSPEC };
+	struct filter_spec result = { .family = AF_UNSPEC, .prefix_len = ADDR_BITS };
 	struct parse_error why;
 	char buf[SPEC_TEXT_MAX];
 
@@ -233,32 +322,49 @@ int filter_parse(struct filter_spec *spec, const char *text, struct parse_error 
 
 int filter_compare(const struct filter *a, const struct filter *b)
 {
-	return memcmp(&a->key, &b->key, sizeof(a->key));
+	int order = memcmp(&a->key, &b->key, sizeof(a->key));
+
+	return order ? order : a->prefix_len - b->prefix_len;
+}
+
+bool filter_matches(const struct filter *filter, const struct addr *addr)
+{
+	struct addr cut = *addr;
+
+	addr_cut(&cut, filter->prefix_len);
+	return addr_is_ipv4(addr) == addr_is_ipv4(&filter->key.addr) && !memcmp(&cut, &filter->key.addr, sizeof(cut));
 }
 
 int filter_print_endpoint(char *buf, size_t size, const struct addr *addr, __be16 port)
 {
 	char text[INET6_ADDRSTRLEN];
 
-	if (addr_is_ipv4(addr)) {
-		inet_ntop(AF_INET, &addr->word[3], text, sizeof(text));
-		return snprintf(buf, size, "%s:%u", text, ntohs(port));
-	}
-	inet_ntop(AF_INET6, addr->word, text, sizeof(text));
-	return snprintf(buf, size, "[%s]:%u", text, ntohs(port));
+	print_addr(text, addr);
+	return snprintf(buf, size, addr_is_ipv4(addr) ? "%s:%u" : "[%s]:%u", text, ntohs(port));
+}
+
+int filter_print_end(char *buf, size_t size, const struct filter *filter)
+{
+	const struct filter_key *key = &filter->key;
+	char text[INET6_ADDRSTRLEN], len[8] = "";
+
+	print_addr(text, &key->addr);
+	if (filter->prefix_len < ADDR_BITS)
+		snprintf(len, sizeof(len), "/%u", written_len(&key->addr, filter->prefix_len));
+	return snprintf(buf, size, addr_is_ipv4(&key->addr) ? "%s=%s%s:%u" : "%s=[%s%s]:%u", origins[key->origin], text, len,
+			ntohs(key->port));
 }
 
 int filter_print(char *buf, size_t size, const struct filter *filter,
 		 const struct conn_settings *base)
 {
 	struct conn_settings settings = *base;
-	char endpoint[FILTER_ENDPOINT_MAX], diff[SETTINGS_TEXT_MAX];
+	char end[FILTER_END_MAX], diff[SETTINGS_TEXT_MAX];
 	const char *name = filter->name;
 
 	settings_apply(&settings, &filter->patch);
-	filter_print_endpoint(endpoint, sizeof(endpoint), &filter->key.addr, filter->key.port);
+	filter_print_end(end, sizeof(end), filter);
 	settings_print_diff(diff, sizeof(diff), &settings, base);
-	return snprintf(buf, size, "%s=%s%s%s%s%s%s", origins[filter->key.origin], endpoint,
-			diff[0] ? "," : "", diff, name ? " (resolved from " : "", name ? name : "",
-			name ? ")" : "");
+	return snprintf(buf, size, "%s%s%s%s%s%s", end, diff[0] ? "," : "", diff,
+			name ? " (resolved from " : "", name ? name : "", name ? ")" : "");
 }

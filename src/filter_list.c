@@ -8,20 +8,20 @@
 #include "log.h"
 #include "util.h"
 
-static struct filter *find(const struct filter_list *list, const struct filter_key *key)
+static struct filter *find(const struct filter_list *list, const struct filter *filter)
 {
 	size_t i;
 
 	for (i = 0; i < list->count; i++) {
-		if (!memcmp(&list->items[i].key, key, sizeof(*key)))
+		if (!filter_compare(&list->items[i], filter))
 			return &list->items[i];
 	}
 	return NULL;
 }
 
-const struct filter *filter_list_find(const struct filter_list *list, const struct filter_key *key)
+const struct filter *filter_list_find(const struct filter_list *list, const struct filter *filter)
 {
-	return find(list, key);
+	return find(list, filter);
 }
 
 void filter_list_free(struct filter_list *list)
@@ -45,10 +45,10 @@ static int list_reserve(struct filter_list *list, size_t more)
 	return 0;
 }
 
-/* Appends, or with @replace takes the place of the same key. Takes the name over. */
+/* Appends, or with @replace takes the place of that for the same end. Takes the name over. */
 static void list_put(struct filter_list *list, const struct filter *filter, bool replace)
 {
-	struct filter *old = find(list, &filter->key);
+	struct filter *old = find(list, filter);
 
 	if (!old) {
 		list->items[list->count++] = *filter;
@@ -60,15 +60,15 @@ static void list_put(struct filter_list *list, const struct filter *filter, bool
 	}
 }
 
-static int put_resolved(struct filter_list *found, const struct filter_spec *spec, const struct addr *addr)
+/* @name: that it is resolved from, or NULL. */
+static int put_addr(struct filter_list *found, const struct filter_spec *spec, const struct addr *addr, const char *name)
 {
-	struct filter filter = { .patch = spec->patch };
+	struct filter filter = { .patch = spec->patch, .wildcard = spec->wildcard, .prefix_len = spec->prefix_len };
 
 	if (list_reserve(found, 1))
 		return -ENOMEM;
 	filter_key_make(&filter.key, addr, htons(spec->port), spec->origin);
-	filter.name = strdup(spec->host);
-	if (!filter.name)
+	if (name && !(filter.name = strdup(name)))
 		return -ENOMEM;
 	list_put(found, &filter, false);
 	return 0;
@@ -92,7 +92,7 @@ static int resolve(struct filter_list *found, const struct filter_spec *spec,
 	if (resolver_lookup(spec->host, &answer))
 		return filter_list_refuse_name(spec->host, &answer, error);
 	for (size_t i = 0; !err && i < answer.count; i++)
-		err = put_resolved(found, spec, &answer.addrs[i]);
+		err = put_addr(found, spec, &answer.addrs[i], spec->host);
 	return err;
 }
 
@@ -100,16 +100,15 @@ static int resolve(struct filter_list *found, const struct filter_spec *spec,
 static int spec_to_filters(struct filter_list *found, const struct filter_spec *spec,
 			   struct parse_error *error)
 {
-	struct filter filter = { .patch = spec->patch, .wildcard = spec->wildcard };
+	static const struct addr any_ipv6;
 	struct addr addr;
 
-	if (!filter_spec_addr(spec, &addr))
+	if (filter_spec_addr(spec, &addr))
+		return put_addr(found, spec, &addr, NULL);
+	if (!spec->wildcard)
 		return resolve(found, spec, error);
-	if (list_reserve(found, 1))
-		return -ENOMEM;
-	filter_key_make(&filter.key, &addr, htons(spec->port), spec->origin);
-	list_put(found, &filter, false);
-	return 0;
+	addr_from_ipv4(&addr, 0);
+	return put_addr(found, spec, &addr, NULL) || put_addr(found, spec, &any_ipv6, NULL) ? -ENOMEM : 0;
 }
 
 static bool scope_is(const char *scope, const char *ifname)
@@ -125,14 +124,13 @@ static bool scope_is(const char *scope, const char *ifname)
 
 static void warn_of_duplicate(const struct filter_list *list, const struct filter *filter)
 {
-	const struct filter *old = list->quiet ? NULL : find(list, &filter->key);
-	char endpoint[FILTER_ENDPOINT_MAX];
+	const struct filter *old = list->quiet ? NULL : find(list, filter);
+	char end[FILTER_END_MAX];
 
 	if (!old || old->expanded_from_wildcard)
 		return;
-	filter_print_endpoint(endpoint, sizeof(endpoint), &filter->key.addr, filter->key.port);
-	log_warn("filter %s=%s is given more than once; the last one counts",
-		 filter_origin_name((enum filter_origin)filter->key.origin), endpoint);
+	filter_print_end(end, sizeof(end), filter);
+	log_warn("filter %s is given more than once; the last one counts", end);
 }
 
 static int check_scope(const struct filter_spec *spec, const char *ifname, struct parse_error *error)
@@ -141,8 +139,8 @@ static int check_scope(const struct filter_spec *spec, const char *ifname, struc
 		return 0;
 	return settings_refuse(
 		error,
-		"filter for [%.60s%%%s]: that scope is another interface; expected %%%s",
-		spec->host, spec->scope, ifname);
+		"filter %s=[%.60s%%%s]:%u: that scope is another interface; expected %%%s, the one that Mimic runs on",
+		filter_origin_name(spec->origin), spec->host, spec->scope, spec->port, ifname);
 }
 
 /* Moves what is in @found. */
@@ -174,7 +172,7 @@ int filter_list_add(struct filter_list *list, const struct filter_spec *spec, co
 int filter_list_add_resolved(struct filter_list *list, const struct filter_spec *spec, const struct addr *addr)
 {
 	_cleanup_filter_list_ struct filter_list found = { 0 };
-	int err = put_resolved(&found, spec, addr);
+	int err = put_addr(&found, spec, addr, spec->host);
 
 	return err ? err : list_join(list, &found);
 }
@@ -207,14 +205,29 @@ bool filter_list_covers(const struct filter *wildcard, const struct addr *addrs,
 	return false;
 }
 
+/* Whether a prefix filter for the wildcard's port has this address: the datapath must find that one. */
+static bool has_prefix(const struct filter_list *list, const struct filter *wildcard, const struct addr *addr)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++) {
+		const struct filter *filter = &list->items[i];
+
+		if (filter->prefix_len < ADDR_BITS && filter->key.origin == wildcard->key.origin &&
+		    filter->key.port == wildcard->key.port && filter_matches(filter, addr))
+			return true;
+	}
+	return false;
+}
+
 static void expand_one(struct filter_list *list, const struct filter *wildcard,
 		       const struct addr *addrs, size_t addr_count)
 {
-	struct filter filter = { .patch = wildcard->patch, .expanded_from_wildcard = true };
+	struct filter filter = { .patch = wildcard->patch, .expanded_from_wildcard = true, .prefix_len = ADDR_BITS };
 	size_t i;
 
 	for (i = 0; i < addr_count; i++) {
-		if (!is_of_family(wildcard, &addrs[i]))
+		if (!is_of_family(wildcard, &addrs[i]) || has_prefix(list, wildcard, &addrs[i]))
 			continue;
 		filter_key_make(&filter.key, &addrs[i], wildcard->key.port,
 				(enum filter_origin)wildcard->key.origin);

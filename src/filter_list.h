@@ -20,11 +20,11 @@ struct filter_list {
 #define _cleanup_filter_list_ __attribute__((cleanup(filter_list_free)))
 
 /*
- * Appends the filters that @spec means: one, or one for each IPv4 and IPv6 address of a name. May
+ * Appends the filters that @spec means: one, two (both wildcards), or one for each IPv4 and IPv6 address of a name. May
  * take as long as the resolver does. A scope has to be @ifname or its index, since Mimic works on
  * one interface; @ifname may be NULL: then no scope is checked.
  *
- * A filter with the same origin, address and port replaces the earlier one, with a warning in the
+ * A filter for the same end (filter_compare()) replaces the earlier one, with a warning in the
  * log: so the configuration file overrides the command line, and a line that is there twice stops
  * nobody.
  *
@@ -42,9 +42,10 @@ int filter_list_refuse_name(const char *host, const struct resolver_answer *answ
 
 /*
  * Makes the filters of the wildcards anew: removes those of the last call, then adds one for each
- * of the @addr_count addresses @addrs of the wildcard's family. Addresses that have a filter of
- * their own (same origin and port) keep that. Which addresses count (loopback, link-local) is the
- * caller's choice. Returns 0, or -ENOMEM with the list unchanged.
+ * of the @addr_count addresses @addrs of the wildcard's family. Addresses that another filter names,
+ * by themselves or by a prefix (same origin and port), are left to it: a wildcard is the least specific.
+ * Which addresses count (loopback, link-local) is the caller's choice. Returns 0, or -ENOMEM with the
+ * list unchanged.
  */
 int filter_list_expand(struct filter_list *list, const struct addr *addrs, size_t addr_count);
 
@@ -53,7 +54,7 @@ bool filter_list_covers(const struct filter *wildcard, const struct addr *addrs,
 
 void filter_list_free(struct filter_list *list);
 
-/* The filter with this key, or NULL. */
-const struct filter *filter_list_find(const struct filter_list *list, const struct filter_key *key);
+/* The filter for the same end as @filter (filter_compare()), or NULL. */
+const struct filter *filter_list_find(const struct filter_list *list, const struct filter *filter);
 
 #endif

@@ -7,18 +7,18 @@
 #include <string.h>
 
 struct filter_ports {
-	void *keys; /* tree of struct filter_key */
+	void *ends; /* tree of struct filter_prefix */
 	uint32_t count[2][65536]; /* by origin and port */
 };
 
 static int filter_ports_compare(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct filter_key));
+	return memcmp(a, b, sizeof(struct filter_prefix));
 }
 
-static uint32_t *filter_ports_at(struct filter_ports *ports, const struct filter_key *key)
+static uint32_t *filter_ports_at(struct filter_ports *ports, const struct filter_prefix *end)
 {
-	return &ports->count[key->origin == ORIGIN_REMOTE][be16_to_host(key->port)];
+	return &ports->count[end->key.origin == ORIGIN_REMOTE][be16_to_host(end->key.port)];
 }
 
 struct filter_ports *filter_ports_new(void)
@@ -26,42 +26,42 @@ struct filter_ports *filter_ports_new(void)
 	return calloc(1, sizeof(struct filter_ports));
 }
 
-int filter_ports_add(struct filter_ports *ports, const struct filter_key *key)
+int filter_ports_add(struct filter_ports *ports, const struct filter_prefix *end)
 {
-	struct filter_key *copy;
+	struct filter_prefix *copy;
 
-	if (tfind(key, &ports->keys, filter_ports_compare))
+	if (tfind(end, &ports->ends, filter_ports_compare))
 		return 0;
 	copy = malloc(sizeof(*copy));
 	if (!copy)
 		return -ENOMEM;
-	*copy = *key;
-	if (!tsearch(copy, &ports->keys, filter_ports_compare)) {
+	*copy = *end;
+	if (!tsearch(copy, &ports->ends, filter_ports_compare)) {
 		free(copy);
 		return -ENOMEM;
 	}
-	++*filter_ports_at(ports, key);
+	++*filter_ports_at(ports, end);
 	return 1;
 }
 
-bool filter_ports_remove(struct filter_ports *ports, const struct filter_key *key)
+bool filter_ports_remove(struct filter_ports *ports, const struct filter_prefix *end)
 {
-	void *node = tfind(key, &ports->keys, filter_ports_compare);
-	struct filter_key *own;
+	void *node = tfind(end, &ports->ends, filter_ports_compare);
+	struct filter_prefix *own;
 
 	if (!node)
 		return false;
-	own = *(struct filter_key **)node;
+	own = *(struct filter_prefix **)node;
 	--*filter_ports_at(ports, own);
-	tdelete(own, &ports->keys, filter_ports_compare);
+	tdelete(own, &ports->ends, filter_ports_compare);
 	free(own);
 	return true;
 }
 
 void filter_ports_clear(struct filter_ports *ports)
 {
-	while (ports->keys)
-		filter_ports_remove(ports, *(struct filter_key **)ports->keys);
+	while (ports->ends)
+		filter_ports_remove(ports, *(struct filter_prefix **)ports->ends);
 }
 
 uint32_t filter_ports_count(const struct filter_ports *ports, enum filter_origin origin, uint16_t number)

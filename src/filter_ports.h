@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which filters are set, and how many name each port: so that a port's bit goes with its last filter. Pure. */
+/* Which filters (addresses are prefixes of all bits) are set, and how many name each port: so that a port's bit goes with its last filter. Pure. */
 #ifndef MIMIC_FILTER_PORTS_H
 #define MIMIC_FILTER_PORTS_H
 
@@ -14,11 +14,11 @@ struct filter_ports;
 struct filter_ports *filter_ports_new(void);
 void filter_ports_free(struct filter_ports *ports);
 
-/* Returns 1 when @key is new, 0 when it was there already, or -ENOMEM. */
-int filter_ports_add(struct filter_ports *ports, const struct filter_key *key);
+/* Returns 1 when @end is new, 0 when it was there already, or -ENOMEM. */
+int filter_ports_add(struct filter_ports *ports, const struct filter_prefix *end);
 
 /* False: it was not there. */
-bool filter_ports_remove(struct filter_ports *ports, const struct filter_key *key);
+bool filter_ports_remove(struct filter_ports *ports, const struct filter_prefix *end);
 
 /* All of them. */
 void filter_ports_clear(struct filter_ports *ports);

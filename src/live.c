@@ -72,16 +72,15 @@ static int live_make(const struct live *live, const struct config *config, const
 
 static void live_warn_of_void(const struct live *live, const struct filter_list *list)
 {
-	char endpoint[FILTER_ENDPOINT_MAX];
+	char end[FILTER_END_MAX];
 
 	for (size_t i = 0; i < list->count; i++) {
 		const struct filter *filter = &list->items[i];
 
 		if (!filter->wildcard || filter_list_covers(filter, live->netif->addrs, live->netif->addr_count))
 			continue;
-		filter_print_endpoint(endpoint, sizeof(endpoint), &filter->key.addr, filter->key.port);
-		log_warn("filter %s=%s matches nothing yet: %s has no %s address; it will as soon as there is one",
-			 filter_origin_name((enum filter_origin)filter->key.origin), endpoint, live->netif->name,
+		filter_print_end(end, sizeof(end), filter);
+		log_warn("filter %s matches nothing yet: %s has no %s address; it will as soon as there is one", end, live->netif->name,
 			 addr_is_ipv4(&filter->key.addr) ? "IPv4" : "IPv6");
 	}
 }
@@ -321,12 +320,12 @@ void live_watch_walks(struct live *live)
 void live_doubt(struct live *live, const struct conn_key *key, uint64_t now_ns)
 {
 	const struct filter *filter;
-	struct filter_key end;
+	struct filter end = { .prefix_len = ADDR_BITS };
 	struct name *name;
 
 	if (!live->names.count)
 		return;
-	filter_key_make(&end, &key->remote, key->remote_port, ORIGIN_REMOTE);
+	filter_key_make(&end.key, &key->remote, key->remote_port, ORIGIN_REMOTE);
 	filter = filter_list_find(live->filters, &end);
 	name = filter && filter->name ? names_find(&live->names, filter->name) : NULL;
 	if (name)

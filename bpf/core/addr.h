@@ -19,13 +19,27 @@ enum filter_origin {
 };
 
 struct filter_key {
-	struct addr addr;
 	__be16 port;
 	__u8 origin; /* enum filter_origin */
-	__u8 pad;
+	__u8 ipv4;   /* 1 or 0: ::/0 holds the addresses of IPv6, and not those of IPv4 as well */
+	struct addr addr;
 };
 
 _Static_assert(sizeof(struct filter_key) == 20, "filter_key is a map key");
+
+enum {
+	ADDR_BITS = 128,
+	ADDR_IPV4_BITS = 96, /* of ::ffff:0:0/96, where the addresses of IPv4 begin */
+	FILTER_KEY_HEAD_BITS = 32, /* in front of the address */
+};
+
+/* A filter_key of which the first `bits` bits count: the key of a trie (BPF_MAP_TYPE_LPM_TRIE). */
+struct filter_prefix {
+	__u32 bits;
+	struct filter_key key;
+};
+
+_Static_assert(sizeof(struct filter_prefix) == 24, "filter_prefix is a map key");
 
 /* A connection, seen from this host. */
 struct conn_key {
@@ -51,10 +65,17 @@ CORE_FN bool addr_is_ipv4(const struct addr *addr)
 CORE_FN void filter_key_make(struct filter_key *key, const struct addr *addr, __be16 port,
 			     enum filter_origin origin)
 {
-	key->addr = *addr;
 	key->port = port;
 	key->origin = (__u8)origin;
-	key->pad = 0;
+	key->ipv4 = addr_is_ipv4(addr);
+	key->addr = *addr;
+}
+
+/* @len: bits of the address, ADDR_BITS at most. */
+CORE_FN void filter_prefix_make(struct filter_prefix *prefix, const struct filter_key *key, __u32 len)
+{
+	prefix->bits = FILTER_KEY_HEAD_BITS + len;
+	prefix->key = *key;
 }
 
 #endif

@@ -180,7 +180,7 @@ static inline void rig_turn(struct frame_spec *spec)
 /* The filter remote= for the peer of the connection. */
 static inline void rig_add_filter(struct rig *rig, const struct conn_key *conn, const struct conn_settings *settings)
 {
-	struct filter filter = {};
+	struct filter filter = { .prefix_len = ADDR_BITS };
 
 	filter_key_make(&filter.key, &conn->remote, conn->remote_port, ORIGIN_REMOTE);
 	expect(!datapath_set_filter(&rig->datapath, &filter, settings));

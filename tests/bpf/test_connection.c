@@ -420,7 +420,7 @@ END_TEST
 static void set_filter(struct rig *rig, const struct addr *addr, __be16 port, enum filter_origin origin,
 		       const struct conn_settings *settings)
 {
-	struct filter filter = {};
+	struct filter filter = { .prefix_len = ADDR_BITS };
 
 	filter_key_make(&filter.key, addr, port, origin);
 	expect(!datapath_set_filter(&rig->datapath, &filter, settings));
@@ -428,7 +428,7 @@ static void set_filter(struct rig *rig, const struct addr *addr, __be16 port, en
 
 static void remove_filter(struct rig *rig, const struct addr *addr, __be16 port, enum filter_origin origin)
 {
-	struct filter filter = {};
+	struct filter filter = { .prefix_len = ADDR_BITS };
 
 	filter_key_make(&filter.key, addr, port, origin);
 	expect(!datapath_remove_filter(&rig->datapath, &filter));

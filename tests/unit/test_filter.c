@@ -78,6 +78,66 @@ START_TEST(test_parse)
 	ck_assert(parsed("local=0.0.0.0:1").wildcard);
 	ck_assert(parsed("local=[::]:1").wildcard);
 	ck_assert(!parsed("local=[::1]:1").wildcard);
+	ck_assert_uint_eq(parsed("remote=vpn.example.org:1").prefix_len, ADDR_BITS);
+	ck_assert_uint_eq(parsed("local=0.0.0.0:1").prefix_len, ADDR_BITS);
+}
+END_TEST
+
+static const struct {
+	const char *text, *host;
+	unsigned int prefix_len; /* of the IPv4-mapped address */
+	bool wildcard;
+} prefixes[] = {
+	{ "remote=198.51.100.0/24:51820", "198.51.100.0", 120, false },
+	{ " remote = 198.51.100.0/24:51820 , padding=4", "198.51.100.0", 120, false },
+	{ "local=192.0.2.128/25:1,handshake=0:", "192.0.2.128", 121, false },
+	{ "local=192.0.2.1/32:1", "192.0.2.1", 128, false },
+	{ "remote=0.0.0.0/0:1", "0.0.0.0", 96, false },
+	{ "local=0.0.0.0/0:1", "0.0.0.0", 96, false },
+	{ "local=0.0.0.0/8:1", "0.0.0.0", 104, false },
+	{ "local=0.0.0.0/32:1", "0.0.0.0", 128, true },
+	{ "remote=128.0.0.0/1:1", "128.0.0.0", 97, false },
+	{ "remote=192.0.2.0/024:1", "192.0.2.0", 120, false },
+	{ "remote=[2001:db8::/32]:51820", "2001:db8::", 32, false },
+	{ "remote=[2001:db8::]/32:51820", "2001:db8::", 32, false },
+	{ "remote=[2001:db8::]/32:51820,padding=4", "2001:db8::", 32, false },
+	{ "remote=[2001:db8::1/128]:1", "2001:db8::1", 128, false },
+	{ "remote=[2001:db8:0:0:8000::/65]:1", "2001:db8:0:0:8000::", 65, false },
+	{ "remote=[::/0]:1", "::", 0, false },
+	{ "remote=[::]/0:1", "::", 0, false },
+	{ "local=[::/96]:1", "::", 96, false },
+	{ "local=[::/128]:1", "::", 128, true },
+	{ "remote=[fe80::%eth0/64]:1", "fe80::", 64, false },
+	{ "remote=[fe80::%eth0]/64:1", "fe80::", 64, false },
+};
+
+START_TEST(test_prefix)
+{
+	struct filter_spec spec = parsed(prefixes[_i].text);
+
+	ck_assert_str_eq(spec.host, prefixes[_i].host);
+	ck_assert_uint_eq(spec.prefix_len, prefixes[_i].prefix_len);
+	ck_assert_int_eq(spec.wildcard, prefixes[_i].wildcard);
+	ck_assert_str_eq(spec.scope, strchr(prefixes[_i].text, '%') ? "eth0" : "");
+}
+END_TEST
+
+START_TEST(test_both_wildcards)
+{
+	struct filter_spec spec = parsed("local=:51820,padding=3");
+	struct filter_list list = { 0 };
+
+	ck_assert(spec.wildcard);
+	ck_assert_uint_eq(spec.port, 51820);
+	add(&list, "local=:51820,padding=3");
+	ck_assert_uint_eq(list.count, 2);
+	check_printed(&list.items[0], "local=0.0.0.0:51820,padding=3");
+	check_printed(&list.items[1], "local=[::]:51820,padding=3");
+	ck_assert(list.items[0].wildcard && list.items[1].wildcard);
+	add(&list, "local=[::]:51820"); /* the same as one of them */
+	ck_assert_uint_eq(list.count, 2);
+	check_printed(&list.items[1], "local=[::]:51820");
+	filter_list_free(&list);
 }
 END_TEST
 
@@ -96,7 +156,9 @@ static const struct {
 	{ "local=192.0.2.1:4294967297", "port" },
 	{ "local=192.0.2.256:1", "no IPv4 address" },
 	{ "local=192.0.2:1", "no IPv4 address" },
-	{ "local=:1", "no address" },
+	{ "remote=:1", "name, or a prefix" },
+	{ "local=:", "port ''" },
+	{ "local=/24:1", "'' is none" },
 	{ "local=2001:db8::1:51820", "square brackets" },
 	{ "local=::1", "square brackets" },
 	{ "local=[2001:db8::1:51820", "closing bracket" },
@@ -109,7 +171,41 @@ static const struct {
 	{ "local=[fe80::1%]:1", "scope" },
 	{ "local=[fe80::1%averyveryverylongname]:1", "scope" },
 	{ "local=a b:1", "no host name" },
-	{ "local=192.0.2.0/24:1", "no host name" },
+	{ "local=192.0.2.7/24:1", "expected 192.0.2.0/24" },
+	{ "remote=192.0.2.1/0:1", "expected 0.0.0.0/0" },
+	{ "remote=192.0.2.0/22:1", "expected 192.0.0.0/22" },
+	{ "remote=192.0.2.1/31:1", "expected 192.0.2.0/31" },
+	{ "remote=192.0.2.0/33:1", "from 0 to 32" },
+	{ "remote=192.0.2.0/:1", "prefix length ''" },
+	{ "remote=192.0.2.0/-1:1", "prefix length '-1'" },
+	{ "remote=192.0.2.0/+8:1", "prefix length '+8'" },
+	{ "remote=192.0.2.0/24x:1", "prefix length '24x'" },
+	{ "remote=192.0.2.0/255.255.255.0:1", "from 0 to 32" },
+	{ "remote=192.0.2.0/24/24:1", "prefix length '24/24'" },
+	{ "remote=192.0.2.0/4294967320:1", "prefix length '4294967320'" },
+	{ "remote=192.0.2.0/24", "no port" },
+	{ "remote=192.0.2.0/24:0", "port '0'" },
+	{ "remote=192.0.2.0:1/24", "port '1/24'" },
+	{ "remote=192.0.2/24:1", "no IPv4 address" },
+	{ "remote=vpn.example.org/24:1", "'vpn.example.org' is none" },
+	{ "remote=[2001:db8::1/32]:1", "expected 2001:db8::/32" },
+	{ "remote=[2001:db8::1]/64:1", "expected 2001:db8::/64" },
+	{ "remote=[2001:db8::1/127]:1", "expected 2001:db8::/127" },
+	{ "remote=[2001:db8::/129]:1", "from 0 to 128" },
+	{ "remote=[2001:db8::]/129:1", "from 0 to 128" },
+	{ "remote=[2001:db8::/]:1", "prefix length ''" },
+	{ "remote=[2001:db8::]/:1", "prefix length ''" },
+	{ "remote=[2001:db8::/32]/32:1", "two prefix lengths" },
+	{ "remote=[2001:db8::]/32", "no port" },
+	{ "remote=[2001:db8::/32]", "no port" },
+	{ "remote=[::ffff:192.0.2.0/120]:1", "expected that of IPv4, 192.0.2.0/24" },
+	{ "remote=[::ffff:192.0.2.7]/120:1", "expected that of IPv4, 192.0.2.0/24" },
+	{ "remote=[::ffff:0:0/96]:1", "expected that of IPv4, 0.0.0.0/0" },
+	{ "remote=[::ffff:0:0/80]:1", "IPv4-mapped" },
+	{ "remote=[fe80::/64%eth0]:1", "prefix length '64%eth0'" },
+	{ "remote=[2001:db8::%eth0/32]:1", "link-local" },
+	{ "remote=0.0.0.0/32:1", "wildcard" },
+	{ "remote=[::/128]:1", "wildcard" },
 	{ "remote=0.0.0.0:1", "wildcard" },
 	{ "remote=[::]:1", "wildcard" },
 	{ "remote=[0:0::0]:1", "wildcard" },
@@ -162,6 +258,14 @@ START_TEST(test_print_round_trip)
 		"local=[::]:51820",
 		"remote=192.0.2.1:1,handshake=0:",
 		"local=192.0.2.1:4242,keepalive=:1::,padding=random,max_window=true",
+		"remote=198.51.100.0/24:51820",
+		"local=10.0.0.0/8:1,padding=16",
+		"remote=0.0.0.0/0:51820",
+		"remote=128.0.0.0/1:51820",
+		"remote=[2001:db8::/32]:51820",
+		"remote=[2001:db8:ffff:ffff:ffff:ffff:ffff:fffe/127]:65535,handshake=0:",
+		"remote=[::/0]:51820",
+		"local=[fe80::/64]:51820",
 	};
 	size_t i;
 
@@ -197,7 +301,9 @@ START_TEST(test_key)
 	ck_assert_uint_eq(filter->key.origin, ORIGIN_REMOTE);
 	ck_assert(addr_is_ipv4(&filter->key.addr));
 	ck_assert_uint_eq(ntohl(filter->key.addr.word[3]), 0xc0000201);
-	ck_assert_ptr_eq(filter_list_find(&list, &filter->key), filter);
+	ck_assert_uint_eq(filter->prefix_len, ADDR_BITS);
+	ck_assert_uint_eq(filter->key.ipv4, 1);
+	ck_assert_ptr_eq(filter_list_find(&list, filter), filter);
 	filter_list_free(&list);
 	ck_assert_uint_eq(list.count, 0);
 }
@@ -214,6 +320,63 @@ START_TEST(test_last_duplicate_wins)
 	ck_assert_uint_eq(list.count, 3);
 	check_printed(&list.items[0], "local=192.0.2.1:1,padding=2");
 	filter_list_free(&list);
+}
+END_TEST
+
+START_TEST(test_prefixes_in_list)
+{
+	struct filter_list list = { 0 };
+	struct filter like;
+
+	add(&list, "remote=192.0.2.0/24:1,padding=1");
+	add(&list, "remote=192.0.2.0/25:1,padding=2");
+	add(&list, "remote=192.0.2.0:1,padding=3");
+	add(&list, "remote=192.0.2.0/24:2,padding=4");
+	add(&list, "local=192.0.2.0/24:1,padding=5");
+	add(&list, "remote=[::/0]:1,padding=6");
+	add(&list, "remote=0.0.0.0/0:1,padding=7");
+	ck_assert_uint_eq(list.count, 7);
+	add(&list, "remote=192.0.2.0/24:1,padding=8"); /* the only one of them that is there already */
+	add(&list, "remote=192.0.2.0/32:1,padding=9"); /* but for this one */
+	ck_assert_uint_eq(list.count, 7);
+	check_printed(&list.items[0], "remote=192.0.2.0/24:1,padding=8");
+	check_printed(&list.items[1], "remote=192.0.2.0/25:1,padding=2");
+	check_printed(&list.items[2], "remote=192.0.2.0:1,padding=9");
+	like = list.items[1];
+	ck_assert_ptr_eq(filter_list_find(&list, &like), &list.items[1]);
+	like.prefix_len = 122;
+	ck_assert_ptr_null(filter_list_find(&list, &like));
+	filter_list_free(&list);
+}
+END_TEST
+
+static bool names(const char *filter, const char *addr)
+{
+	struct filter_list list = { 0 };
+	struct addr wanted = addr_of(addr);
+	bool result;
+
+	add(&list, filter);
+	result = filter_matches(&list.items[0], &wanted);
+	filter_list_free(&list);
+	return result;
+}
+
+START_TEST(test_matches)
+{
+	ck_assert(names("remote=192.0.2.1:1", "192.0.2.1"));
+	ck_assert(!names("remote=192.0.2.1:1", "192.0.2.0"));
+	ck_assert(names("remote=192.0.2.128/25:1", "192.0.2.128"));
+	ck_assert(names("remote=192.0.2.128/25:1", "192.0.2.255"));
+	ck_assert(!names("remote=192.0.2.128/25:1", "192.0.2.127"));
+	ck_assert(names("remote=0.0.0.0/0:1", "203.0.113.1"));
+	ck_assert(!names("remote=0.0.0.0/0:1", "2001:db8::1"));
+	ck_assert(!names("remote=[::/0]:1", "203.0.113.1"));
+	ck_assert(names("remote=[::/0]:1", "2001:db8::1"));
+	ck_assert(names("remote=[2001:db8::/33]:1", "2001:db8:7fff::1"));
+	ck_assert(!names("remote=[2001:db8::/33]:1", "2001:db8:8000::1"));
+	ck_assert(names("remote=[2001:db8::2/127]:1", "2001:db8::3"));
+	ck_assert(!names("remote=[2001:db8::2/127]:1", "2001:db8::4"));
 }
 END_TEST
 
@@ -307,6 +470,29 @@ START_TEST(test_expand)
 }
 END_TEST
 
+/* An address that a prefix names is left to it: in the datapath an address of its own would win. */
+START_TEST(test_expand_beside_prefixes)
+{
+	const struct addr addrs[] = { addr_of("192.0.2.1"), addr_of("198.51.100.1"), addr_of("2001:db8::1"),
+				      addr_of("fe80::1") };
+	struct filter_list list = { 0 };
+
+	add(&list, "local=:5,padding=1");
+	add(&list, "local=192.0.2.0/24:5,padding=2");
+	add(&list, "local=[fe80::/64]:5,padding=3");
+	add(&list, "local=[2001:db8::/32]:6");
+	add(&list, "remote=[2001:db8::/32]:5");
+	ck_assert_int_eq(filter_list_expand(&list, addrs, 4), 0);
+	ck_assert_uint_eq(list.count, 8);
+	check_printed(&list.items[6], "local=198.51.100.1:5,padding=1");
+	check_printed(&list.items[7], "local=[2001:db8::1]:5,padding=1");
+	ck_assert(list.items[6].expanded_from_wildcard && list.items[7].expanded_from_wildcard);
+	ck_assert_int_eq(filter_list_expand(&list, addrs, 1), 0);
+	ck_assert_uint_eq(list.count, 6);
+	filter_list_free(&list);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("filter");
@@ -316,6 +502,8 @@ int main(void)
 
 	log_set_level(LOG_LEVEL_ERROR);
 	tcase_add_test(tcase, test_parse);
+	tcase_add_loop_test(tcase, test_prefix, 0, (int)(sizeof(prefixes) / sizeof(prefixes[0])));
+	tcase_add_test(tcase, test_both_wildcards);
 	tcase_add_loop_test(tcase, test_refused, 0, (int)(sizeof(wrong) / sizeof(wrong[0])));
 	tcase_add_test(tcase, test_long_texts);
 	tcase_add_test(tcase, test_print_round_trip);
@@ -325,10 +513,13 @@ int main(void)
 	tcase = tcase_create("list");
 	tcase_add_test(tcase, test_key);
 	tcase_add_test(tcase, test_last_duplicate_wins);
+	tcase_add_test(tcase, test_prefixes_in_list);
+	tcase_add_test(tcase, test_matches);
 	tcase_add_test(tcase, test_scope);
 	tcase_add_test(tcase, test_name);
 	tcase_add_test(tcase, test_name_unknown);
 	tcase_add_test(tcase, test_expand);
+	tcase_add_test(tcase, test_expand_beside_prefixes);
 	suite_add_tcase(suite, tcase);
 
 	srunner_run_all(runner, CK_NORMAL);

@@ -231,28 +231,33 @@ END_TEST
 START_TEST(test_ports)
 {
 	struct filter_ports *ports = filter_ports_new();
-	struct filter_key key[3];
+	struct filter_prefix end[4];
+	struct filter_key key;
 	struct addr addr;
 
 	ck_assert_ptr_nonnull(ports);
 	addr_from_ipv4(&addr, htonl(0xc0000201));
-	filter_key_make(&key[0], &addr, htons(65535), ORIGIN_LOCAL);
-	filter_key_make(&key[1], &addr, htons(65535), ORIGIN_REMOTE);
+	filter_key_make(&key, &addr, htons(65535), ORIGIN_LOCAL);
+	filter_prefix_make(&end[0], &key, ADDR_BITS);
+	filter_key_make(&key, &addr, htons(65535), ORIGIN_REMOTE);
+	filter_prefix_make(&end[1], &key, ADDR_BITS);
 	addr_from_ipv4(&addr, htonl(0xc0000202));
-	filter_key_make(&key[2], &addr, htons(65535), ORIGIN_LOCAL);
-	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(filter_ports_add(ports, &key[i]), 1);
-	ck_assert_int_eq(filter_ports_add(ports, &key[0]), 0); /* its settings were replaced: it counts once */
-	ck_assert_uint_eq(filter_ports_count(ports, ORIGIN_LOCAL, 65535), 2);
+	filter_key_make(&key, &addr, htons(65535), ORIGIN_LOCAL);
+	filter_prefix_make(&end[2], &key, ADDR_BITS);
+	filter_prefix_make(&end[3], &key, ADDR_BITS - 1);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(filter_ports_add(ports, &end[i]), 1);
+	ck_assert_int_eq(filter_ports_add(ports, &end[0]), 0); /* its settings were replaced: it counts once */
+	ck_assert_uint_eq(filter_ports_count(ports, ORIGIN_LOCAL, 65535), 3);
 	ck_assert_uint_eq(filter_ports_count(ports, ORIGIN_REMOTE, 65535), 1);
 	ck_assert_uint_eq(filter_ports_count(ports, ORIGIN_LOCAL, 0), 0);
-	ck_assert(filter_ports_remove(ports, &key[0]));
-	ck_assert(!filter_ports_remove(ports, &key[0]));
-	ck_assert_uint_eq(filter_ports_count(ports, ORIGIN_LOCAL, 65535), 1);
+	ck_assert(filter_ports_remove(ports, &end[0]));
+	ck_assert(!filter_ports_remove(ports, &end[0]));
+	ck_assert_uint_eq(filter_ports_count(ports, ORIGIN_LOCAL, 65535), 2);
 	filter_ports_clear(ports);
 	ck_assert_uint_eq(filter_ports_count(ports, ORIGIN_LOCAL, 65535), 0);
 	ck_assert_uint_eq(filter_ports_count(ports, ORIGIN_REMOTE, 65535), 0);
-	ck_assert_int_eq(filter_ports_add(ports, &key[0]), 1);
+	ck_assert_int_eq(filter_ports_add(ports, &end[0]), 1);
 	filter_ports_free(ports);
 }
 END_TEST
