@@ -75,6 +75,18 @@ struct mimic_event {
 
 _Static_assert(sizeof(struct mimic_event) == 100, "mimic_event has no hidden padding");
 
+/*
+ * Ring `events`, too, and told by its size: a SYN came in that is for no filter. A Mimic at the other end may have sent it, for a
+ * program here that the user has not thought of. One in MIMIC_STRAY_NS is told, whatever comes.
+ */
+struct mimic_stray {
+	struct conn_key key;
+};
+
+_Static_assert(sizeof(struct mimic_stray) < sizeof(struct mimic_event), "the size tells them apart");
+
+#define MIMIC_STRAY_NS 1000000000ULL
+
 /* Perf buffers `held`: this, then the frame from its first byte, frame_len bytes. */
 struct mimic_held {
 	struct conn_key key;
@@ -143,6 +155,7 @@ struct mimic_shared {
 	__u32 prefixes;		/* entries of that map: 0, and nobody looks there */
 	__aligned_u64 cookie_ns; /* when BPF answered a SYN by a cookie last */
 	__aligned_u64 partial_ns; /* when XDP restored a datagram last whose checksum is open; 0: never */
+	__aligned_u64 stray_ns;   /* when XDP told of a stray SYN last */
 	__u8 local_ports[65536 / 8];  /* bit per port (host order) that a local= filter names */
 	__u8 remote_ports[65536 / 8]; /* and a remote= filter */
 };

@@ -413,15 +413,45 @@ static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, s
 	return value ? ingress_flow(ctx, w, value) : verdict;
 }
 
+/*
+ * A segment that no filter is for, which begins a connection, and it is time to tell of one again. Nearly all segments end at
+ * the flags: only for a SYN the clock is read.
+ */
+static __always_inline bool ingress_is_stray(struct xdp_md *ctx, const struct packet *pkt)
+{
+	const struct tcp_header *tcp = xdp_data(ctx) + pkt->l4_off;
+
+	if ((const void *)(tcp + 1) > xdp_end(ctx) || (tcp->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
+		return false;
+	return conn_age(bpf_ktime_get_coarse_ns(), *(const volatile __u64 *)&shared.stray_ns) >= MIMIC_STRAY_NS;
+}
+
+/* (Two CPUs at the same time tell of two.) */
+static __always_inline void ingress_tell_stray(const struct work *w)
+{
+	struct mimic_stray *stray;
+
+	*(volatile __u64 *)&shared.stray_ns = bpf_ktime_get_coarse_ns();
+	stray = bpf_ringbuf_reserve(&events, sizeof(*stray), 0);
+	if (!stray)
+		return; /* it comes again, or was of no weight */
+	stray->key = w->key;
+	bpf_ringbuf_submit(stray, 0);
+}
+
 static __always_inline int ingress(struct xdp_md *ctx)
 {
-	struct mimic_conn *value;
+	struct mimic_conn *value = NULL;
 	struct packet pkt = {};
 	struct work *w;
+	bool wanted;
 
 	if (parse_packet(xdp_data(ctx), xdp_end(ctx), config.ethernet, &pkt) != PARSE_OK)
 		return icmp_error_is_possible(&pkt) ? icmp_error(ctx, &pkt) : XDP_PASS;
-	if (pkt.proto != PROTO_TCP || pkt.later_fragment || !ports_are_wanted(pkt.dst_port, pkt.src_port))
+	if (pkt.proto != PROTO_TCP || pkt.later_fragment)
+		return XDP_PASS;
+	wanted = ports_are_wanted(pkt.dst_port, pkt.src_port);
+	if (!wanted && !ingress_is_stray(ctx, &pkt))
 		return XDP_PASS;
 	w = work_area(WORK_INGRESS);
 	if (!w)
@@ -433,9 +463,13 @@ static __always_inline int ingress(struct xdp_md *ctx)
 	stage_end();
 	w->key.remote_port = w->pkt.src_port;
 	w->key.local_port = w->pkt.dst_port;
-	value = bpf_map_lookup_elem(&conns, &w->key);
-	if (!value && !flow_filter(w, false))
+	if (wanted)
+		value = bpf_map_lookup_elem(&conns, &w->key);
+	if (!value && (!wanted || !flow_filter(w, false))) {
+		if (ingress_is_stray(ctx, &w->pkt))
+			ingress_tell_stray(w);
 		return XDP_PASS;
+	}
 	/* The others would wait for it in vain: the host's TCP must not get to see the whole, which it would answer by a RST. */
 	if (w->pkt.fragment) {
 		count(REASON_DROP_RX_FRAGMENT);

@@ -100,6 +100,8 @@ static int daemon_on_event(void *context, void *data, size_t size)
 	const struct mimic_event *event = data;
 	uint64_t now_ns = clock_now_ns();
 
+	if (size == sizeof(struct mimic_stray))
+		stray_note(&daemon->stray, data);
 	if (size < sizeof(*event))
 		return 0;
 	log_trace("event: notify %#x, epoch %u, limit %u, replies %#x %#x", event->notify, event->epoch,
@@ -391,6 +393,7 @@ static int daemon_each_second(struct daemon *daemon, uint64_t now_ns)
 	log_burst_end(&daemon_established, now_ns);
 	held_follow_cpus(&daemon->held);
 	daemon_watch_counters(daemon, now_ns);
+	stray_tick(&daemon->stray, now_ns);
 	return daemon_check_netif(daemon);
 }
 

@@ -14,6 +14,7 @@
 #include "live.h"
 #include "netif.h"
 #include "staging.h"
+#include "stray.h"
 #include "waiting.h"
 #include "watch.h"
 
@@ -27,6 +28,7 @@ struct daemon {
 	struct ring_buffer *events;
 	struct held held;
 	struct watch watch;
+	struct stray stray;
 	unsigned int events_taken;
 	int control_fd; /* sends control segments */
 	int release_fd; /* sends waiting datagrams, with the release mark */

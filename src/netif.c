@@ -134,6 +134,20 @@ int netif_read_addrs(struct netif *netif)
 	return 0;
 }
 
+bool netif_is_local(const struct addr *addr)
+{
+	struct ifaddrs *infos, *info;
+	struct addr have;
+	bool found = false;
+
+	if (getifaddrs(&infos))
+		return false;
+	for (info = infos; info && !found; info = info->ifa_next)
+		found = to_addr(info->ifa_addr, &have) && !memcmp(&have, addr, sizeof(have));
+	freeifaddrs(infos);
+	return found;
+}
+
 /* One SIOCGIF* request about netif->name. */
 static int request(int fd, const struct netif *netif, unsigned long command, struct ifreq *ifr)
 {

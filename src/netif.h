@@ -46,6 +46,9 @@ int netif_read_addrs(struct netif *netif);
 
 void netif_close(struct netif *netif);
 
+/* Whether an interface of this network namespace has the address. */
+bool netif_is_local(const struct addr *addr);
+
 /* Inode number of the network namespace of this process. Returns 0 or -errno. */
 int netif_netns(ino_t *netns);
 

@@ -11,6 +11,13 @@ static const struct {
 	{ REASON_DROP_RX_FRAGMENT, "let the peer send smaller datagrams; for WireGuard, lower the MTU of its interface on both hosts" },
 	{ REASON_DROP_RX_MERGED, "`ethtool -K DEVICE gro off` with the device below this interface, or run Mimic on that one" },
 	{ REASON_DROP_STAGING, "programs that hand over many datagrams at once (UDP GSO) are faster than this machine can split them" },
+	{ REASON_DROP_NO_STAGING, "`modprobe veth`, then start Mimic again, or switch UDP GSO off in the program that sends" },
+	{ REASON_DROP_RX_PADDING, "set the same padding on both hosts" },
+	{ REASON_DROP_RX_RESTORE, "start Mimic with --xdp-mode=skb, if it is not in that mode already" },
+	{ REASON_DROP_RX_CHECKSUM, "something on the path damages segments, or changes them and does it wrong: compare captures of both hosts (tcpdump -vv)" },
+	{ REASON_DROP_HALF_OPEN, "limit the SYNs in front of this host; a kernel with CONFIG_SYN_COOKIES answers more of them" },
+	{ REASON_DROP_HOLD_FAILED, "the daemon does not keep up: give it more CPU time (nice, CPUWeight=)" },
+	{ REASON_EVENT_LOST, "the daemon does not keep up: give it more CPU time (nice, CPUWeight=)" },
 	{ REASON_DROP_NO_CONN, "the table of connections is full" },
 	{ REASON_RX_REFUSED, "start Mimic at the peer, with a filter for that port" },
 };

@@ -39,7 +39,7 @@
 	X(DROP_RX_MERGED, "drop_rx_merged", "dropped: merged by GRO of the device below; switch it off there")       \
 	X(RX_RST, "rx_rst", "resets believed")                                                                       \
 	X(RX_RST_CHECKED, "rx_rst_checked", "resets and SYNs answered by a liveness check")                          \
-	X(RX_REFUSED, "rx_refused", "SYNs answered by RST: no Mimic at the peer's port")                             \
+	X(RX_REFUSED, "rx_refused", "SYNs answered by RST: no Mimic there, or no filter for that port")              \
 	X(EVENT_LOST, "event_lost", "events lost: the ring to the daemon was full")                                  \
 	X(HANDSHAKE_FAILED, "handshake_failed", "handshakes given up")                                               \
 	X(TX_TOO_BIG_SENT, "tx_too_big_sent", "ICMP messages that told a sender the path MTU")                       \

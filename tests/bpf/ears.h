@@ -19,8 +19,9 @@ struct ears {
 	struct ring_buffer *ring;
 	struct perf_buffer *perf;
 	bool deaf;
-	size_t events, held;
+	size_t events, held, strays;
 	struct mimic_event event[EARS_MAX];
+	struct mimic_stray stray; /* the last one */
 	struct ears_held heard[EARS_MAX];
 };
 
@@ -30,6 +31,11 @@ static inline int ears_on_event(void *ctx, void *data, size_t size)
 
 	if (ears->deaf)
 		return 0;
+	if (size == sizeof(ears->stray)) {
+		memcpy(&ears->stray, data, sizeof(ears->stray));
+		ears->strays++;
+		return 0;
+	}
 	expect(size >= sizeof(struct mimic_event) && ears->events < EARS_MAX);
 	memcpy(&ears->event[ears->events++], data, sizeof(struct mimic_event));
 	return 0;
@@ -52,7 +58,7 @@ static inline void ears_on_held(void *ctx, int cpu, void *data, __u32 size)
 /* Everything that came since the last call. */
 static inline void ears_listen(struct ears *ears)
 {
-	ears->events = ears->held = 0;
+	ears->events = ears->held = ears->strays = 0;
 	expect(ring_buffer__consume(ears->ring) >= 0);
 	expect(perf_buffer__consume(ears->perf) >= 0);
 }
@@ -95,6 +101,7 @@ static inline void ears_expect_silence(struct ears *ears)
 	ears_listen(ears);
 	expect_eq(ears->events, 0);
 	expect_eq(ears->held, 0);
+	expect_eq(ears->strays, 0);
 }
 
 #endif

@@ -139,6 +139,7 @@ static inline struct rig *rig_reset(int index)
 	shared->held_frame_bytes = 0;
 	shared->xdp_native = 0;
 	shared->partial_ns = 0;
+	shared->stray_ns = 0;
 	return rig;
 }
 

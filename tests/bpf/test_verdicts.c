@@ -125,6 +125,78 @@ START_TEST(test_not_ours)
 }
 END_TEST
 
+/* The segment passes untouched, and so many strays are told of. */
+static void expect_stray(struct rig *rig, struct frame_spec *spec, __u8 flags, size_t strays)
+{
+	spec->tcp.flags = flags;
+	frame_build(&frame, spec);
+	rig_ingress(rig, frame.bytes, frame.len, &run);
+	expect_eq(run.verdict, MODEL_XDP_PASS);
+	rig_expect_bytes(rig, "stray", run.bytes, run.len, frame.bytes, frame.len);
+	ears_listen(&ears);
+	expect_eq(ears.events, 0);
+	expect_eq(ears.strays, strays);
+}
+
+/* SYNs that no filter is for: one in a second is told of; nothing else is. */
+START_TEST(test_stray)
+{
+	static const __u8 others[] = { TCP_ACK, TCP_SYN | TCP_ACK, TCP_RST, TCP_RST | TCP_ACK, TCP_FIN | TCP_ACK, TCP_PSH | TCP_ACK,
+				       TCP_SYN | TCP_FIN, 0 };
+	struct rig *rig = rig_reset(_i);
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+
+	ears_open(&ears, rig);
+	for (uint64_t variant = 0; variant < 24; variant++) {
+		struct frame_spec spec;
+		struct conn_key key;
+
+		make_spec(&spec, rig, IPPROTO_TCP, variant);
+		key = rig_key(&spec, false);
+		if (variant & 1) { /* the port of a filter, with another address */
+			key.remote.word[3] ^= 1;
+			rig_add_filter(rig, &key, &settings);
+			key.remote.word[3] ^= 1;
+		}
+		rig->datapath.shared->stray_ns = 0;
+		for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+			expect_stray(rig, &spec, others[i], 0);
+		expect_stray(rig, &spec, TCP_SYN, 1);
+		expect(!memcmp(&ears.stray.key, &key, sizeof(key)));
+		expect(rig->datapath.shared->stray_ns);
+		for (int i = 0; i < 100; i++)
+			expect_stray(rig, &spec, TCP_SYN, 0);
+		rig->datapath.shared->stray_ns -= MIMIC_STRAY_NS;
+		expect_stray(rig, &spec, TCP_SYN | TCP_PSH, 1);
+	}
+	ears_close(&ears);
+}
+END_TEST
+
+/* Nor is a SYN told of that a filter is for. */
+START_TEST(test_no_stray)
+{
+	struct rig *rig = rig_reset(_i);
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	struct frame_spec spec;
+	struct conn_key key;
+
+	make_spec(&spec, rig, IPPROTO_TCP, 0);
+	spec.payload_len = 0;
+	spec.tcp.flags = TCP_SYN;
+	key = rig_key(&spec, false);
+	rig_add_filter(rig, &key, &settings);
+	frame_build(&frame, &spec);
+	ears_open(&ears, rig);
+	rig_ingress(rig, frame.bytes, frame.len, &run);
+	expect_eq(run.verdict, MODEL_XDP_DROP);
+	ears_listen(&ears);
+	expect_eq(ears.strays, 0);
+	expect_eq(ears.events, 1);
+	ears_close(&ears);
+}
+END_TEST
+
 /* Bytes without any meaning, and ours with the wrong protocol for the direction. */
 START_TEST(test_noise)
 {
@@ -548,6 +620,8 @@ int main(void)
 	prng_fill(&seed, payload, sizeof(payload));
 	rigs_open();
 	tcase_add_loop_test(tcase, test_not_ours, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_stray, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_no_stray, 0, RIG_COUNT);
 	tcase_add_loop_test(tcase, test_noise, 0, RIG_COUNT);
 	tcase_add_loop_test(tcase, test_truncated, 0, RIG_COUNT);
 	tcase_add_loop_test(tcase, test_mutated_out, 0, RIG_COUNT);
