@@ -71,5 +71,6 @@ error_t args_take_ifname(const char **ifname, int key, char *arg, const struct a
 /* The subcommands, each in the file of its name. 0 or -errno; errors are logged. */
 int cmd_run(const struct args_run *args);
 int cmd_show(const struct args_show *args);
+int cmd_check(int argc, char **argv); /* parses its options itself */
 
 #endif

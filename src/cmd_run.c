@@ -266,12 +266,14 @@ static int run_start(struct run *run)
 		log_set_patience(RUN_LOG_PATIENCE_MS);
 		err = run_claim(run);
 	}
-	if (!err) {
-		run_clear(run);
-		err = run_open_datapath(run);
-	}
+	if (err)
+		return err;
+	run_clear(run);
+	err = run_open_datapath(run);
 	if (!err)
 		err = run_attach(run);
+	if (err)
+		log_info("`mimic check %s` looks for what hinders Mimic, and says what to do", run->netif.name);
 	return err;
 }
 

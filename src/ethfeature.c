@@ -84,3 +84,23 @@ int ethfeature_set_group(int fd, const char *name, __u32 command, __u32 value)
 
 	return err == -EOPNOTSUPP ? 0 : err;
 }
+
+int ethfeature_get(int fd, const char *name, const char *feature, bool *on)
+{
+	int count = ethfeature_count(fd, name), bit = count < 0 ? count : ethfeature_find(fd, name, feature, count);
+	size_t blocks = ((size_t)(count > 0 ? count : 0) + 31) / 32;
+	_cleanup_free_ struct ethtool_gfeatures *get = NULL;
+	int err;
+
+	if (bit < 0)
+		return bit;
+	get = calloc(1, sizeof(*get) + blocks * sizeof(get->features[0]));
+	if (!get)
+		return -ENOMEM;
+	get->cmd = ETHTOOL_GFEATURES;
+	get->size = (__u32)blocks;
+	err = ethfeature_ioctl(fd, name, get);
+	if (!err)
+		*on = get->features[bit / 32].active & (1U << (bit % 32));
+	return err;
+}

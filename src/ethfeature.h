@@ -12,6 +12,9 @@
  */
 int ethfeature_set(int fd, const char *name, const char *feature, bool on);
 
+/* Whether @feature is on, to *@on. Returns 0, -ENOENT when the kernel knows no such feature, or another -errno. */
+int ethfeature_get(int fd, const char *name, const char *feature, bool *on);
+
 /*
  * @command with @value: ETHTOOL_STXCSUM and the like (0: off), each of which stands for several features; or ETHTOOL_SFLAGS with
  * all the flags that shall be on. Returns 0, also when the device cannot have it otherwise, or -errno.

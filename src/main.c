@@ -28,6 +28,7 @@ static int main_show(int argc, char **argv)
 static const struct args_command commands[] = {
 	{ "run", "carry UDP as TCP on an interface", main_run },
 	{ "show", "show what runs there, its filters and connections", main_show },
+	{ "check", "say what on this machine hinders Mimic, and what to do", cmd_check },
 	{ 0 },
 };
 

@@ -11,39 +11,17 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+
+#include "nlask.h"
 
 enum {
 	RTLINK_BUFFER = 1024,
 	RTLINK_ALIAS_MAX = 256, /* IFALIASZ of linux/if.h */
-	RTLINK_ANSWER = 32768, /* what the kernel tells of one device (NLMSG_GOODSIZE and more) */
 };
 
-/* Sends @request and waits for its acknowledgement; @take gets what comes before that. */
 static int rtlink_talk(struct nlmsghdr *request, mnl_cb_t take, void *data)
 {
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	char answer[RTLINK_ANSWER];
-	ssize_t len;
-	int err = 0, more = MNL_CB_OK;
-
-	if (!socket)
-		return -errno;
-	request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-	request->nlmsg_seq = (uint32_t)time(NULL);
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(socket, request, request->nlmsg_len) < 0) {
-		err = -errno;
-	}
-	while (!err && more > MNL_CB_STOP) {
-		len = mnl_socket_recvfrom(socket, answer, sizeof(answer));
-		if (len >= 0)
-			more = mnl_cb_run(answer, (size_t)len, request->nlmsg_seq, mnl_socket_get_portid(socket), take, data);
-		if (len < 0 || more < 0)
-			err = -errno;
-	}
-	mnl_socket_close(socket);
-	return err;
+	return nlask(NETLINK_ROUTE, request, take, data);
 }
 
 static struct nlmsghdr *rtlink_begin(char *buffer, uint16_t type, unsigned int ifindex, unsigned int flags)

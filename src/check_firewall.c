@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the host's firewall does to the packets that Mimic carries. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "checks.h"
+#include "filter.h"
+#include "nftrules.h"
+
+struct check_netdev {
+	struct check_report *report;
+	const char *ifname;
+	size_t chains;
+};
+
+static void check_take_chain(void *context, const char *chain)
+{
+	struct check_netdev *netdev = context;
+
+	netdev->chains++;
+	check_say(netdev->report, CHECK_NOTE, "the chain %s (netdev egress) is in front of Mimic: it sees UDP for data, but TCP for Mimic's "
+		  "control segments", chain);
+	check_advise(netdev->report, "let both pass there: UDP and TCP of the ports of the filters, out of %s", netdev->ifname);
+}
+
+/* What the rules cannot tell. True: they are known. */
+static bool check_knows_rules(struct check_report *report, const struct facts *facts)
+{
+	const struct facts_firewall *firewall = &facts->firewall;
+
+	if (firewall->rules)
+		return true;
+	if (!firewall->nft) {
+		check_say(report, CHECK_OK, "no nft is installed, so no rules of nftables are looked at");
+	} else {
+		check_say(report, CHECK_NOTE, "not looked at: %s", firewall->error);
+		check_advise(report, facts->privileges.root ? "`nft -j list ruleset` should print the rules" : "run as root");
+	}
+	return false;
+}
+
+void check_firewall_netdev(struct check_report *report, const struct facts *facts)
+{
+	struct check_netdev netdev = { .report = report, .ifname = facts->ifname };
+
+	if (!check_knows_rules(report, facts))
+		return;
+	nftrules_each_netdev_egress(facts->firewall.rules, facts->ifname, check_take_chain, &netdev);
+	if (!netdev.chains)
+		check_say(report, CHECK_OK, "no chain of nftables is in front of Mimic on the interface");
+}
+
+static enum nftrules_verdict check_rules(const struct facts *facts, const struct filter *filter, bool established, char *where,
+					 size_t size)
+{
+	struct nftrules_packet packet = {
+		.ipv4 = addr_is_ipv4(&filter->key.addr),
+		.incoming = filter->key.origin == ORIGIN_LOCAL,
+		.established = established,
+		.port = ntohs(filter->key.port),
+		.ifname = facts->ifname,
+	};
+
+	where[0] = '\0';
+	return facts->firewall.rules ? nftrules_judge(facts->firewall.rules, &packet, where, size) : NFTRULES_PERHAPS;
+}
+
+/*
+ * At a remote= filter the first packet goes out to its port. At a local= filter packets come in to its port; whether the first
+ * packet is one of those, only the user knows. False: nothing is dropped for certain.
+ */
+static bool check_drops(struct check_report *report, const struct facts *facts, const struct filter *filter)
+{
+	bool local = filter->key.origin == ORIGIN_LOCAL, always;
+	unsigned int port = ntohs(filter->key.port);
+	char where[160], unused[160];
+
+	if (check_rules(facts, filter, false, where, sizeof(where)) != NFTRULES_DROPS)
+		return false;
+	always = !local || check_rules(facts, filter, true, unused, sizeof(unused)) == NFTRULES_DROPS;
+	check_say(report, always ? CHECK_PROBLEM : CHECK_NOTE, "the chain %s drops UDP that %s port %u over IPv%d%s", where,
+		  local ? "comes in for" : "goes out to", port, addr_is_ipv4(&filter->key.addr) ? 4 : 6,
+		  always ? "" : ", unless this host sent first");
+	check_advise(report, "nft insert rule %s udp dport %u accept", where, port);
+	return true;
+}
+
+/* One line for the ports of all filters: it cannot be wrong. */
+static void check_list_ports(struct check_report *report, const struct filter_list *filters)
+{
+	char ports[128] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < filters->count && used < sizeof(ports); i++) {
+		bool again = false;
+
+		for (size_t k = 0; k < i; k++)
+			again |= filters->items[k].key.port == filters->items[i].key.port;
+		if (!again)
+			used += (size_t)snprintf(ports + used, sizeof(ports) - used, "%s%u", used ? ", " : "",
+						 ntohs(filters->items[i].key.port));
+	}
+	check_say(report, CHECK_OK, "the host's firewall sees UDP on port %s%s: it needs rules for UDP, none for TCP", ports,
+		  used >= sizeof(ports) ? " ..." : "");
+}
+
+void check_firewall_ports(struct check_report *report, const struct facts *facts)
+{
+	const struct filter_list *filters = &facts->config.filters;
+	size_t dropped = 0;
+
+	for (size_t i = 0; i < filters->count; i++)
+		dropped += check_drops(report, facts, &filters->items[i]);
+	if (filters->count && !dropped)
+		check_list_ports(report, filters);
+}
