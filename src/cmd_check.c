@@ -92,10 +92,15 @@ static void check_print(const struct check_report *report)
 
 /* --- as JSON */
 
+static json_t *check_pack_text(const char *text)
+{
+	return text ? json_string(text) : json_null();
+}
+
 static json_t *check_pack_line(const struct check_line *line)
 {
-	return json_pack("{s:s, s:s, s:s, s:s?}", "item", line->item, "result", check_result_name(line->result), "found", line->found,
-			 "remedy", line->remedy);
+	return json_pack("{s:s, s:s, s:s, s:o}", "item", line->item, "result", check_result_name(line->result), "found", line->found,
+			 "remedy", check_pack_text(line->remedy));
 }
 
 /* Texts come from files, too, and need not be UTF-8: then jansson refuses them. */
@@ -120,7 +125,7 @@ static int check_print_json(const struct check_report *report, const char *ifnam
 		check_make_utf8(report->lines[i].remedy);
 		err = json_array_append_new(items, check_pack_line(&report->lines[i])) ? -ENOMEM : 0;
 	}
-	whole = json_pack("{s:s, s:s?, s:i, s:o}", "version", PACKAGE_VERSION, "interface", ifname, "problems", (int)report->problems,
+	whole = json_pack("{s:s, s:o, s:i, s:o}", "version", PACKAGE_VERSION, "interface", check_pack_text(ifname), "problems", (int)report->problems,
 			  "items", items);
 	if (!err && (!whole || json_dumpf(whole, stdout, JSON_INDENT(2))))
 		err = -ENOMEM;

@@ -16,6 +16,7 @@
 
 enum {
 	FACTS_NFT_MS = 5000,	     /* so long may nft take */
+	FACTS_END_MS = 1000,	     /* and so long to end, when it has said all */
 	FACTS_NFT_BYTES = 32 << 20, /* and so much may it say */
 };
 
@@ -67,6 +68,7 @@ static char *facts_read_all(int fd, int *err)
 	_cleanup_free_ char *text = NULL;
 	size_t used = 0, room = 0;
 	ssize_t len = 1;
+	int found;
 
 	while (len) {
 		if (used + 1 >= room) {
@@ -80,10 +82,13 @@ static char *facts_read_all(int fd, int *err)
 			room = room ? room * 2 : 65536;
 		}
 		left_ms = end_ms - facts_now_ms();
-		if (left_ms <= 0 || !poll(&ready, 1, (int)left_ms)) {
+		found = left_ms > 0 ? poll(&ready, 1, (int)left_ms) : 0;
+		if (!found) {
 			*err = -ETIMEDOUT;
 			return NULL;
 		}
+		if (found < 0)
+			continue; /* a signal */
 		len = read(fd, text + used, room - used - 1);
 		if (len < 0 && errno != EINTR) {
 			*err = -errno;
@@ -95,16 +100,25 @@ static char *facts_read_all(int fd, int *err)
 	return TAKE_PTR(text);
 }
 
-/* Its exit status, or -errno; one that does not end is killed. */
+/* Its exit status, or -errno. It has said all; one that does not end then, or at once with @kill_it, is killed. */
 static int facts_reap(pid_t pid, bool kill_it)
 {
-	int status;
+	const struct timespec step = { .tv_nsec = 10000000 };
+	long end_ms = facts_now_ms() + FACTS_END_MS;
+	bool killed = false;
+	pid_t ended = 0;
+	int status = 0;
 
-	if (kill_it)
-		kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
+	while (!ended) {
+		if (!killed && (kill_it || facts_now_ms() > end_ms))
+			killed = !kill(pid, SIGKILL);
+		ended = waitpid(pid, &status, killed ? 0 : WNOHANG);
+		if (ended < 0 && errno == EINTR)
+			ended = 0;
+		else if (ended < 0)
 			return -errno;
+		else if (!ended)
+			nanosleep(&step, NULL);
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
 }
