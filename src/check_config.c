@@ -103,6 +103,12 @@ static void check_say_void(struct check_report *report, const struct facts *fact
 	check_advise(report, "ip address add ADDRESS/LENGTH dev %s, or leave the filter out", facts->ifname);
 }
 
+/* One address or a wildcard, of this host. (A prefix may stand for addresses that it does not have.) */
+static bool check_is_local_end(const struct filter *filter)
+{
+	return filter->key.origin == ORIGIN_LOCAL && (filter->wildcard || filter->prefix_len == ADDR_BITS);
+}
+
 static bool check_has_addr(const struct netif *netif, const struct addr *addr)
 {
 	for (size_t i = 0; i < netif->addr_count; i++) {
@@ -124,7 +130,7 @@ void check_config_filters(struct check_report *report, const struct facts *facts
 
 		if (filter->wildcard && !filter_list_covers(filter, netif->addrs, netif->addr_count))
 			check_say_void(report, facts, filter);
-		if (filter->wildcard || filter->key.origin != ORIGIN_LOCAL || check_has_addr(netif, &filter->key.addr))
+		if (filter->wildcard || !check_is_local_end(filter) || check_has_addr(netif, &filter->key.addr))
 			continue;
 		check_print_filter(text, sizeof(text), filter);
 		check_say(report, CHECK_NOTE, "%s: %s has no such address", text, netif->name);
@@ -183,7 +189,7 @@ static void check_repeated(struct check_report *report, const struct facts_confi
 		for (size_t k = i + 1; k < config->config.filter_count; k++) {
 			const struct filter_spec *other = &config->config.filters[k];
 
-			if (one->origin != other->origin || one->port != other->port || one->family != other->family ||
+			if (one->origin != other->origin || one->port != other->port || one->family != other->family || one->prefix_len != other->prefix_len ||
 			    strcmp(one->host, other->host) || strcmp(one->scope, other->scope))
 				continue;
 			check_say(report, CHECK_NOTE, "%s=%s, port %u, is given twice: the last one counts", filter_origin_name(one->origin), one->host,
@@ -238,7 +244,7 @@ void check_config_udp(struct check_report *report, const struct facts *facts)
 		const struct filter *filter = &filters->items[i];
 		char text[FILTER_TEXT_MAX];
 
-		if (filter->key.origin != ORIGIN_LOCAL)
+		if (!check_is_local_end(filter))
 			continue;
 		local++;
 		if (check_is_listened_on(facts, filter, false))
@@ -262,7 +268,7 @@ void check_config_tcp(struct check_report *report, const struct facts *facts)
 		const struct filter *filter = &filters->items[i];
 		char text[FILTER_TEXT_MAX];
 
-		if (filter->key.origin != ORIGIN_LOCAL)
+		if (!check_is_local_end(filter))
 			continue;
 		local++;
 		if (!check_is_listened_on(facts, filter, true))
