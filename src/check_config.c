@@ -8,10 +8,7 @@
 
 static void check_print_filter(char *text, size_t size, const struct filter *filter)
 {
-	char endpoint[FILTER_ENDPOINT_MAX];
-
-	filter_print_endpoint(endpoint, sizeof(endpoint), &filter->key.addr, filter->key.port);
-	snprintf(text, size, "%s=%s", filter_origin_name((enum filter_origin)filter->key.origin), endpoint);
+	filter_print_end(text, size, filter);
 }
 
 static void check_settings(const struct facts_config *config, const struct filter *filter, struct conn_settings *settings)
