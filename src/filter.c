@@ -221,7 +221,7 @@ static int cut_endpoint(char *text, char **host, char **len, char **port, bool *
 
 static int parse_endpoint(struct filter_spec *spec, char *text, struct parse_error *error)
 {
-	char *host, *len, *port;
+	char *host, *len = NULL, *port = NULL;
 	bool ipv6;
 	int err;
 
