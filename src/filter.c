@@ -263,6 +263,11 @@ bool filter_spec_addr(const struct filter_spec *spec, struct addr *addr)
 	return spec->family == AF_INET6 && inet_pton(AF_INET6, spec->host, addr->word) == 1;
 }
 
+bool filter_spec_is_name(const struct filter_spec *spec)
+{
+	return spec->family == AF_UNSPEC && !spec->wildcard;
+}
+
 bool filter_addr_is_any(const struct addr *addr)
 {
 	return !addr->word[0] && !addr->word[1] && !addr->word[3] &&

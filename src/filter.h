@@ -64,8 +64,11 @@ struct filter {
  */
 int filter_parse(struct filter_spec *spec, const char *text, struct parse_error *error);
 
-/* The address of @spec, as in the key. False when the host is a name: *@addr is untouched. */
+/* The address of @spec, as in the key. False when the host is a name, or empty: *@addr is untouched. */
 bool filter_spec_addr(const struct filter_spec *spec, struct addr *addr);
+
+/* Its host is a name to resolve. (Not so for `local=:PORT`, which has no host.) */
+bool filter_spec_is_name(const struct filter_spec *spec);
 
 /* 0.0.0.0 or :: */
 bool filter_addr_is_any(const struct addr *addr);

@@ -23,10 +23,9 @@ static int live_add(struct filter_list *list, const struct filter_spec *spec, co
 {
 	struct parse_error error = { "" };
 	const struct name *name;
-	struct addr addr;
 	int err = 0;
 
-	if (filter_spec_addr(spec, &addr)) {
+	if (!filter_spec_is_name(spec)) {
 		err = filter_list_add(list, spec, ifname, &error);
 		if (err && err != -ENOMEM)
 			log_error("%s", error.text);

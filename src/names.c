@@ -51,8 +51,6 @@ static int names_inherit(struct name *name, const struct name *old)
 int names_make(struct names *names, const struct names *old, const struct filter_spec *specs, size_t count,
 	       uint32_t interval_s, uint64_t now_ns)
 {
-	struct addr addr;
-
 	names->interval_s = interval_s;
 	names->items = calloc(count + 1, sizeof(*names->items));
 	if (!names->items)
@@ -61,7 +59,7 @@ int names_make(struct names *names, const struct names *old, const struct filter
 		const struct name *known = old ? names_find(old, specs[i].host) : NULL;
 		struct name *name = &names->items[names->count];
 
-		if (filter_spec_addr(&specs[i], &addr) || names_find(names, specs[i].host))
+		if (!filter_spec_is_name(&specs[i]) || names_find(names, specs[i].host))
 			continue;
 		if (known && names_inherit(name, known))
 			return -ENOMEM;

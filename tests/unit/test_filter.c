@@ -74,6 +74,7 @@ START_TEST(test_parse)
 	spec = parsed("remote=vpn-1.example.org:443,max_window=yes");
 	ck_assert_int_eq(spec.family, AF_UNSPEC);
 	ck_assert_str_eq(spec.host, "vpn-1.example.org");
+	ck_assert(filter_spec_is_name(&spec));
 
 	ck_assert(parsed("local=0.0.0.0:1").wildcard);
 	ck_assert(parsed("local=[::]:1").wildcard);
@@ -128,6 +129,7 @@ START_TEST(test_both_wildcards)
 	struct filter_list list = { 0 };
 
 	ck_assert(spec.wildcard);
+	ck_assert(!filter_spec_is_name(&spec));
 	ck_assert_uint_eq(spec.port, 51820);
 	add(&list, "local=:51820,padding=3");
 	ck_assert_uint_eq(list.count, 2);
