@@ -72,7 +72,8 @@ CORE_FN void conn_begin(struct conn *conn, const struct env *env, struct effect 
 	conn->challenge_ns = 0;
 	conn->retries = 0;
 	conn->single_syn = env->now_ns < conn->cooldown_ns;
-	conn_send_syn(conn, env, eff, conn->single_syn ? CONN_COOLDOWN_SYN_NS : conn_syn_patience(conn));
+	conn_send_syn(conn, env, eff,
+		      conn->single_syn ? conn_patience(conn, 2, CONN_COOLDOWN_SYN_NS) : conn_syn_patience(conn));
 }
 
 CORE_FN void conn_send_probe(struct conn *conn, const struct env *env, struct effect *eff)
@@ -161,7 +162,7 @@ CORE_FN void conn_give_up(struct conn *conn, const struct env *env, struct effec
 
 	eff->notify |= NOTIFY_FAILED;
 	eff->reason = REASON_HANDSHAKE_FAILED;
-	if (env->now_ns >= conn->cooldown_ns) {
+	if (!conn->single_syn && env->now_ns >= conn->cooldown_ns) {
 		conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
 		conn->cooldown_ns = env->now_ns + cooldown_s * NSEC_PER_SEC;
 		if (conn->cooldown_level < 2)

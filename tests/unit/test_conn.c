@@ -586,6 +586,67 @@ START_TEST(test_syns_in_cooldown)
 }
 END_TEST
 
+/*
+ * A SYN that goes out at the end of a cooldown does not begin the next one: from then on the handshake has its repetitions
+ * again, and a peer that is farther away than a single SYN is waited for.
+ */
+START_TEST(test_cooldown_ends)
+{
+	struct driver d;
+	__u64 ends;
+
+	drv_init(&d, NULL);
+	fail_handshake(&d);
+	ends = d.c.cooldown_ns;
+	while (d.env.now_ns < ends + SEC) {
+		drv_wait(&d, 10 * MS);
+		drv_out(&d, 100, false);
+		drv_tick(&d);
+		expect(drv_reply(&d)->flags != TCP_RST);
+		expect_eq(d.c.cooldown_ns, ends);
+	}
+	/* The same SYN all the time, until it is answered: 1.9 s after the first. */
+	while (d.c.state != CONN_SYN_SENT || d.c.single_syn) {
+		drv_wait(&d, 10 * MS);
+		drv_out(&d, 100, false);
+		drv_tick(&d);
+	}
+	for (int ms = 0; ms < 1900; ms += 10) {
+		drv_wait(&d, 10 * MS);
+		drv_tick(&d);
+		expect_eq(d.c.state, CONN_SYN_SENT);
+	}
+	drv_establish_initiator(&d, 0xffff, 12);
+}
+END_TEST
+
+/* Where the round trip is known of an earlier connection, the single SYN of a cooldown waits for it. */
+START_TEST(test_cooldown_far)
+{
+	struct driver d;
+
+	drv_init(&d, NULL);
+	drv_out(&d, 100, false);
+	drv_wait(&d, 1200 * MS);
+	drv_establish_initiator(&d, 0xffff, 12);
+	expect_eq(d.c.rtt_ns, 1200 * MS);
+	drv_drain(&d, 100);
+	drv_in_ack(&d, TCP_RST, 0, 0, 0);
+	drv_wait(&d, SEC);
+	fail_handshake(&d);
+	drv_wait(&d, SEC);
+	drv_out(&d, 100, false);
+	expect_eq(d.c.single_syn, 1);
+	for (int ms = 0; ms < 1200; ms += 10) {
+		drv_wait(&d, 10 * MS);
+		drv_out(&d, 100, false);
+		expect_eq(drv_reply(&d)->flags, 0);
+		drv_tick(&d);
+	}
+	drv_establish_initiator(&d, 0xffff, 12);
+}
+END_TEST
+
 /* Without datagrams a cooldown is silent, and then the entry goes. */
 START_TEST(test_idle_is_silent)
 {
@@ -2348,6 +2409,8 @@ static void add_handshake_tests(TCase *tcase)
 	tcase_add_test(tcase, test_many_syn_retries);
 	tcase_add_test(tcase, test_cooldown);
 	tcase_add_test(tcase, test_syns_in_cooldown);
+	tcase_add_test(tcase, test_cooldown_ends);
+	tcase_add_test(tcase, test_cooldown_far);
 	tcase_add_test(tcase, test_idle_is_silent);
 	tcase_add_test(tcase, test_syn_in_cooldown);
 	tcase_add_test(tcase, test_passive);
