@@ -151,11 +151,21 @@ CORE_FN void conn_take_window(struct conn *conn, const struct segment *seg)
 	conn->window_known = 1;
 }
 
+/*
+ * Whether a segment says something new about the peer's window (RFC 9293 3.10.7.4: SND.WL1, SND.WL2). snd_una is that of before.
+ */
+CORE_FN bool conn_is_news(const struct conn *conn, const struct segment *seg, __s32 diff)
+{
+	return diff > 0 || (!diff && seq_diff(seg->ack, conn->snd_una) >= 0);
+}
+
 /* The connection's numbers follow an accepted segment. diff: seq - rcv_nxt. */
 CORE_FN void conn_advance(struct conn *conn, const struct env *env, const struct segment *seg, __s32 diff)
 {
 	__s32 advance = diff + (__s32)seg->payload_len;
 
+	if (conn_is_news(conn, seg, diff))
+		conn_take_window(conn, seg);
 	conn->last_rx_ns = env->now_ns;
 	conn->unanswered_ns = 0;
 	conn->retries = 0;
@@ -166,7 +176,6 @@ CORE_FN void conn_advance(struct conn *conn, const struct env *env, const struct
 	if (conn->rtt_wanted && seq_diff(seg->ack, conn->probe_nxt) >= 0) /* (only of a number that was sent once: Karn) */
 		conn_note_rtt(conn, conn_age(env->now_ns, conn->probe_ns));
 	if (diff >= 0) {
-		conn_take_window(conn, seg);
 		conn->probe_unanswered = 0;
 		conn->jump_known = 0;
 	}

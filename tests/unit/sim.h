@@ -632,10 +632,24 @@ static inline void sim_note_window(struct sim_side *side, const struct segment *
 	side->edge_known = true;
 }
 
+/* How far the peer lets us go, as we believe. Behind an honest segment it is no less, but for what its scale rounds off. */
+static inline void sim_check_edge(struct sim *sim, __u8 at, const struct conn *before, const struct effect *eff)
+{
+	const struct conn *now = &sim->side[at].c;
+	__u32 lost = before->snd_nxt + before->snd_wnd - now->snd_nxt - now->snd_wnd;
+
+	if (before->state != CONN_ESTABLISHED || now->state != CONN_ESTABLISHED || eff->notify & NOTIFY_ESTABLISHED ||
+	    sim->opt.forged_ns)
+		return;
+	if ((__s32)lost >= 1 << CONN_WINDOW_SCALE_MAX)
+		sim_fail(sim, "%c: the peer's window shrinks by %u bytes", 'A' + at, lost);
+}
+
 static inline void sim_arrives(struct sim *sim, __u8 at, const struct sim_packet *packet)
 {
 	struct sim_side *side = &sim->side[at];
 	struct effect eff = { 0 };
+	struct conn before;
 	struct env env;
 
 	sim_env(sim, &env);
@@ -653,7 +667,9 @@ static inline void sim_arrives(struct sim *sim, __u8 at, const struct sim_packet
 	}
 	if (packet->id != SIM_FORGED)
 		sim_note_window(side, &packet->seg);
+	before = side->c;
 	conn_ingress(&side->c, &env, &packet->seg, &eff);
+	sim_check_edge(sim, at, &before, &eff);
 	sim_trace_packet(sim, at, eff.verdict == VERDICT_PASS ? "delivers" : "gets", packet);
 	if (eff.verdict == VERDICT_PASS)
 		sim_deliver(sim, at, packet, &eff);

@@ -1355,6 +1355,37 @@ START_TEST(test_old_window)
 }
 END_TEST
 
+/* Pure ACKs, which all have one number, overtake each other: the older one says nothing about the window any more. */
+START_TEST(test_old_ack)
+{
+	struct segment seg = { .flags = TCP_ACK, .window = WINDOW_FIELD };
+	struct driver d;
+	__u32 began, left;
+
+	drv_goto(&d, AT_ESTABLISHED, NULL);
+	began = d.own;
+	for (int i = 0; i < 20; i++)
+		drv_out(&d, 50000, false);
+	seg.seq = d.expected;
+	seg.ack = began + 900000;
+	drv_in(&d, &seg);
+	left = d.c.snd_wnd;
+	expect_eq(left, CONN_WINDOW_FULL - 100000);
+	seg.ack = began + 700000; /* sent before it, with less room */
+	seg.window = WINDOW_FIELD - 1000;
+	drv_in(&d, &seg);
+	expect_eq(d.c.snd_wnd, left);
+	seg.ack = began + 900000; /* an update, though it acknowledges nothing new */
+	drv_in(&d, &seg);
+	expect(d.c.snd_wnd < left);
+	left = d.c.snd_wnd;
+	seg.ack = began + 1000000;
+	seg.window = WINDOW_FIELD;
+	drv_in(&d, &seg);
+	expect_eq(d.c.snd_wnd, CONN_WINDOW_FULL);
+}
+END_TEST
+
 /* A datagram; the probe that may follow it counts, too. */
 static void out_and_count(struct driver *d, __u32 payload_len, bool released)
 {
@@ -2447,6 +2478,7 @@ static void add_windows_tests(TCase *tcase)
 	tcase_add_test(tcase, test_probe_rate_and_late_data);
 	tcase_add_test(tcase, test_window_runs_out);
 	tcase_add_test(tcase, test_old_window);
+	tcase_add_test(tcase, test_old_ack);
 	tcase_add_test(tcase, test_no_window_scale);
 	tcase_add_test(tcase, test_window_counts_from_the_ack);
 	tcase_add_test(tcase, test_window_of_a_gigabyte);
