@@ -7,7 +7,16 @@
 #include "conn_queue.h"
 #include "conn_state.h"
 
-/* A SYN (section 3), in IDLE, or a new one in SYN_RECEIVED. */
+/* The numbers of the peer, and what its options say. */
+CORE_FN void conn_take_syn(struct conn *conn, const struct segment *seg)
+{
+	conn->irs = seg->seq;
+	conn->rcv_nxt = seg->seq + 1;
+	conn->peer_mss = seg->options.mss;
+	conn->peer_wscale = seg->options.wscale;
+}
+
+/* A SYN (section 3), in IDLE, or a new one in SYN_RECEIVED. Answers have an interval of their own: other doubtful segments take none away. */
 CORE_FN void conn_ingress_syn(struct conn *conn, const struct env *env, const struct segment *seg,
 			      struct effect *eff)
 {
@@ -16,16 +25,13 @@ CORE_FN void conn_ingress_syn(struct conn *conn, const struct env *env, const st
 		conn->initiator = 0;
 		conn->simultaneous = 0;
 		eff->half_open++;
-	} else if (!conn_may_challenge(conn, env)) { /* its SYN-ACK was only just sent */
+	} else if (conn_age(env->now_ns, conn->syn_ns) < CONN_CHALLENGE_NS) { /* its SYN-ACK was only just sent */
 		conn_consume(eff);
 		return;
 	}
-	conn->challenge_ns = env->now_ns;
+	conn->syn_ns = env->now_ns;
 	conn->state = CONN_SYN_RECEIVED;
-	conn->irs = seg->seq;
-	conn->rcv_nxt = seg->seq + 1;
-	conn->peer_mss = seg->options.mss;
-	conn->peer_wscale = seg->options.wscale;
+	conn_take_syn(conn, seg);
 	conn->last_rx_ns = env->now_ns;
 	conn->timer_ns = env->now_ns + CONN_HALF_OPEN_NS;
 	conn->retries = 0;
@@ -48,13 +54,11 @@ CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, con
 			return;
 		}
 		if (seg->flags & TCP_ACK && seg->ack != conn->snd_nxt) {
-			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
+			if (conn_may_challenge(conn, env))
+				conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
 			return;
 		}
-		conn->irs = seg->seq;
-		conn->rcv_nxt = seg->seq + 1;
-		conn->peer_mss = seg->options.mss;
-		conn->peer_wscale = seg->options.wscale;
+		conn_take_syn(conn, seg);
 		if (seg->flags & TCP_ACK) {
 			conn_established(conn, env, seg, eff);
 			return;
@@ -63,12 +67,8 @@ CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, con
 		 * Simultaneous open. A SYN-ACK would make 0.7.x reset, so a plain ACK, and our SYN before it, in case the
 		 * peer has not got it. It lives, so there is no cooldown any more.
 		 */
-		conn->state = CONN_SYN_RECEIVED;
-		conn->simultaneous = 1;
-		conn->single_syn = 0;
+		conn_cross(conn, env, eff);
 		conn->cooldown_ns = 0;
-		conn->retries = 0;
-		conn_send_syn(conn, env, eff, conn_crossing_patience(conn));
 		conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
 		return;
 	}
@@ -324,10 +324,10 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 		if (conn->simultaneous) { /* the peer did not get our ACK, or not our SYN */
 			if (seg->seq == conn->irs && !conn_crossed_may_repeat(conn, env))
 				return;
-			conn->irs = seg->seq;
-			conn->rcv_nxt = seg->seq + 1;
-			if (conn_may_challenge(conn, env))
-				conn_repeat_syn(conn, env, eff);
+			if (!conn_may_challenge(conn, env))
+				return;
+			conn_take_syn(conn, seg);
+			conn_repeat_syn(conn, env, eff);
 			conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
 			return;
 		}
@@ -340,18 +340,23 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
 		return;
 	}
-	if (seg->flags & TCP_SYN) { /* simultaneous, answered by a SYN-ACK */
-		if (seg->seq + 1 != conn->rcv_nxt) {
-			conn_drop(eff, REASON_DROP_RX_WINDOW);
+	if (seg->flags & TCP_SYN) {
+		if (!conn->simultaneous || !seg->options_ok) {
+			conn_drop(eff, conn->simultaneous ? REASON_DROP_RX_OPTIONS : REASON_DROP_RX_STATE);
 			return;
 		}
+		/* Only who got our SYN knows its number, while the SYN that came before may be anybody's. */
+		conn_take_syn(conn, seg);
 		conn_established(conn, env, seg, eff);
 		return;
 	}
 	/* The ACK, or data that proves the ACK that was lost; data before it may be lost, too. */
 	diff = seq_diff(seg->seq, conn->rcv_nxt);
 	if (diff < 0 || diff > CONN_SEQ_TOLERANCE) {
+		/* It knows our number: the peer, which has long been established, while a stranger's SYN has taken the place of its own. */
 		conn_drop(eff, REASON_DROP_RX_WINDOW);
+		if (conn_may_challenge(conn, env))
+			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
 		return;
 	}
 	conn->rcv_nxt += (__u32)diff;

@@ -57,6 +57,18 @@ CORE_FN __u32 conn_syn_retries(const struct conn *conn)
 	       (conn->settings.pace == PACE_FAST && !conn->simultaneous ? (__u32)CONN_FAST_SYNS : 0);
 }
 
+/* Simultaneous open: our SYN goes out, although the peer's has come. */
+CORE_FN void conn_cross(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	eff->half_open -= conn_is_half_open(conn);
+	conn->state = CONN_SYN_RECEIVED;
+	conn->initiator = 1;
+	conn->simultaneous = 1;
+	conn->single_syn = 0;
+	conn->retries = 0;
+	conn_send_syn(conn, env, eff, conn_crossing_patience(conn));
+}
+
 /* From IDLE. The first SYN of a connection; snd_nxt counts the SYN already. */
 CORE_FN void conn_begin(struct conn *conn, const struct env *env, struct effect *eff)
 {

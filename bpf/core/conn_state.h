@@ -32,6 +32,7 @@ enum conn_limits {
 #define CONN_FAST_SYN_NS	  (200 * NSEC_PER_MSEC) /* ... after so long each */
 #define CONN_CROSSING_NS	  (4 * NSEC_PER_SEC)	/* SYNs crossed: so long the peer's ACK may be under way */
 #define CONN_CROSSED_FAST_NS	  (600 * NSEC_PER_MSEC) /* and who repeats its SYN sooner wants ours again */
+#define CONN_UNPROVEN_NS	  NSEC_PER_SEC		/* datagrams wait for the ACK of a SYN that may be forged */
 #define CONN_SILENCE_NS		  (5 * NSEC_PER_SEC)	/* data goes out and nothing comes: does the peer live? */
 #define CONN_SILENCE_USE_NS	  (2 * NSEC_PER_SEC)	/* data goes out for so long */
 #define CONN_RTT_MAX_NS		  (10 * NSEC_PER_SEC)
@@ -90,7 +91,7 @@ struct conn {
 	__u32 probe_nxt;	/* the number behind the last window probe; its ACK measures the round trip */
 	/* __aligned_u64: i386 would align them to four bytes, BPF does to eight. */
 	__aligned_u64 timer_ns;		/* next SYN, keepalive or liveness probe; 0: none */
-	__aligned_u64 syn_ns;		/* last SYN sent */
+	__aligned_u64 syn_ns;		/* last SYN or SYN-ACK sent */
 	__aligned_u64 last_rx_ns;	/* anything acceptable received */
 	__aligned_u64 last_tx_ns;	/* any segment with an ACK sent */
 	__aligned_u64 last_use_ns;	/* data sent, data or a probe received */

@@ -364,7 +364,7 @@ static inline void sim_effect(struct sim *sim, __u8 at, const struct effect *eff
 		sim_trace(sim, at, "notify %#x limit %u reason %u", eff->notify, eff->release_limit,
 			  eff->reason);
 	/* Half open, another SYN may begin another row of numbers. */
-	if (side->c.state != CONN_ESTABLISHED)
+	if (side->c.state != CONN_ESTABLISHED || eff->notify & NOTIFY_ESTABLISHED)
 		side->ack_known = false;
 	if (eff->notify & NOTIFY_LOST || side->c.state == CONN_SYN_SENT)
 		side->edge_known = false;

@@ -122,9 +122,10 @@ static const struct row table[] = {
 	{ "probe", AT_SYN_RECEIVED, { TCP_ACK, 0, 0, 1, 0 }, VERDICT_CONSUME, CONN_ESTABLISHED, NO_RST },
 	{ "data, wrong ACK", AT_SYN_RECEIVED, { TCP_ACK, 0, OTHER_ACK, 1400, 0 }, VERDICT_DROP, CONN_SYN_RECEIVED,
 	  RST_OF_ACK },
-	{ "ACK far ahead", AT_SYN_RECEIVED, { TCP_ACK, FAR + 1, 0, 0, 0 }, VERDICT_DROP, CONN_SYN_RECEIVED, NO_RST },
+	{ "ACK far ahead", AT_SYN_RECEIVED, { TCP_ACK, FAR + 1, 0, 0, 0 }, VERDICT_DROP, CONN_SYN_RECEIVED, RST_OF_ACK },
 	{ "data far behind", AT_SYN_RECEIVED, { TCP_ACK, -FAR - 1, 0, 1400, 0 }, VERDICT_DROP, CONN_SYN_RECEIVED,
-	  NO_RST },
+	  RST_OF_ACK },
+	{ "SYN-ACK", AT_SYN_RECEIVED, { TCP_SYN | TCP_ACK, -1, 0, 0, 0 }, VERDICT_DROP, CONN_SYN_RECEIVED, NO_REPLY },
 	{ "RST, exact", AT_SYN_RECEIVED, { TCP_RST, 0, 0, 0, 0 }, VERDICT_CONSUME, CONN_IDLE, NO_REPLY },
 	{ "RST, one off", AT_SYN_RECEIVED, { TCP_RST, 1, 0, 0, 0 }, ANY, CONN_SYN_RECEIVED, NO_REPLY },
 	{ "RST 0", AT_SYN_RECEIVED, { TCP_RST, RST_ZERO, 0, 0, 0 }, ANY, CONN_SYN_RECEIVED, NO_REPLY },
@@ -134,6 +135,13 @@ static const struct row table[] = {
 	{ "ACK", AT_SIMULTANEOUS, { TCP_ACK, 0, 0, 0, 0 }, VERDICT_CONSUME, CONN_ESTABLISHED, ACK_OF(NUMBER_EXPECTED) },
 	{ "SYN-ACK", AT_SIMULTANEOUS, { TCP_SYN | TCP_ACK, -1, 0, 0, 0 }, VERDICT_CONSUME, CONN_ESTABLISHED,
 	  ACK_OF(NUMBER_EXPECTED) },
+	/* Of another SYN than the one that came before: that one was forged. */
+	{ "SYN-ACK, other number", AT_SIMULTANEOUS, { TCP_SYN | TCP_ACK, 123456789, 0, 0, 0 }, VERDICT_CONSUME,
+	  CONN_ESTABLISHED, ACK_OF(NUMBER_AFTER_SYN) },
+	{ "SYN-ACK, malformed options", AT_SIMULTANEOUS, { TCP_SYN | TCP_ACK, -1, 0, 0, BAD_OPTIONS }, VERDICT_DROP,
+	  CONN_SYN_RECEIVED, NO_REPLY },
+	{ "SYN-ACK for another SYN", AT_SIMULTANEOUS, { TCP_SYN | TCP_ACK, -1, OTHER_ACK, 0, 0 }, VERDICT_DROP,
+	  CONN_SYN_RECEIVED, RST_OF_ACK },
 	/* After a second: test_simultaneous_again. */
 	{ "the same SYN", AT_SIMULTANEOUS, { TCP_SYN, -1, 0, 0, 0 }, VERDICT_CONSUME, CONN_SYN_RECEIVED, NO_REPLY },
 	{ "data", AT_SIMULTANEOUS, { TCP_ACK, 0, 0, 1400, 0 }, VERDICT_PASS, CONN_ESTABLISHED, NO_RST },
@@ -1704,6 +1712,135 @@ START_TEST(test_liveness_slow_link)
 }
 END_TEST
 
+/* ---- forged SYNs in a handshake ---- */
+
+/* One comes before the peer's SYN-ACK: the latter knows our number, so its own counts, and its window scale. */
+START_TEST(test_forged_syn_in_syn_sent)
+{
+	struct segment forged = { .seq = 0x77777777, .window = 0xffff, .flags = TCP_SYN, .options_ok = true,
+				  .options = { .mss = 536, .wscale = 2 } };
+	struct driver d;
+
+	drv_init(&d, NULL);
+	drv_out(&d, 100, false);
+	drv_in(&d, &forged);
+	expect_eq(d.c.state, CONN_SYN_RECEIVED);
+	drv_wait(&d, 10 * MS);
+	drv_in_syn(&d, TCP_SYN | TCP_ACK, PEER_ISN, d.own);
+	expect_eq(d.c.state, CONN_ESTABLISHED);
+	expect_eq(drv_reply(&d)->flags, TCP_ACK);
+	expect_eq(drv_reply(&d)->ack, PEER_ISN + 1U);
+	expect_eq(d.c.peer_wscale, 12);
+	expect_eq(d.c.peer_mss, 1460);
+	expect_eq(d.c.held, 1);
+}
+END_TEST
+
+/* Somebody sends us SYNs in the name of a peer that does not answer our SYN-ACKs: ours goes out all the same. */
+START_TEST(test_forged_syns_at_idle)
+{
+	for (int passive = 0; passive < 2; passive++) {
+		struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+		int half_open = 0, syns = 0;
+		struct driver d;
+
+		if (passive)
+			settings.handshake_interval_s = 0;
+		drv_init(&d, &settings);
+		for (__u32 ms = 0; ms < 5000; ms += 50) {
+			drv_in_syn(&d, TCP_SYN, 1000 + 977 * ms, 0);
+			half_open += d.eff.half_open;
+			drv_wait(&d, 50 * MS);
+			drv_out(&d, 100, false);
+			half_open += d.eff.half_open;
+			syns += drv_reply(&d)->flags == TCP_SYN;
+			expect(!syns || ms >= 900);
+			drv_tick(&d);
+		}
+		ck_assert_int_eq(syns, !passive);
+		ck_assert_int_eq(half_open, passive);
+		if (passive)
+			continue;
+		expect(d.c.held);
+		drv_in_syn(&d, TCP_SYN | TCP_ACK, PEER_ISN, d.own);
+		expect_eq(d.c.state, CONN_ESTABLISHED);
+		expect(d.eff.notify & NOTIFY_RELEASE);
+	}
+}
+END_TEST
+
+/* Nobody gets more than ten answers a second out of us, and none moves what we acknowledge without one. */
+START_TEST(test_forged_handshake_flood)
+{
+	struct driver d;
+	int answers = 0;
+	__u32 ack;
+
+	drv_goto(&d, AT_SYN_SENT, NULL);
+	for (__u32 i = 0; i < 1000; i++) {
+		drv_wait(&d, MS);
+		drv_in_syn(&d, TCP_SYN | TCP_ACK, i * 12345, d.own + 1 + i);
+		answers += !!drv_reply(&d)->flags;
+	}
+	ck_assert_int_le(answers, 10);
+	drv_goto(&d, AT_SIMULTANEOUS, NULL);
+	answers = 0;
+	ack = d.c.rcv_nxt;
+	for (__u32 i = 0; i < 1000; i++) {
+		drv_wait(&d, MS);
+		drv_in_syn(&d, TCP_SYN, 1000 + i * 4000000U, 0);
+		answers += !!d.eff.reply[0].flags;
+		if (d.eff.reply[0].flags)
+			ack = d.eff.reply[1].ack;
+		expect_eq(d.c.rcv_nxt, ack);
+	}
+	ck_assert_int_le(answers, 11);
+}
+END_TEST
+
+/* Wrong ACKs do not take away the answer to the peer's repeated SYN. */
+START_TEST(test_forged_acks_and_repeated_syn)
+{
+	struct segment wrong = { .seq = 1, .ack = 2, .flags = TCP_ACK, .window = 5 };
+	struct driver d;
+
+	drv_goto(&d, AT_SYN_RECEIVED, NULL);
+	for (int ms = 1; ms <= 2000; ms++) {
+		drv_wait(&d, MS);
+		drv_in(&d, &wrong);
+		if (ms % 200)
+			continue;
+		drv_in_syn(&d, TCP_SYN, PEER_ISN, 0);
+		expect_eq(drv_reply(&d)->flags, TCP_SYN | TCP_ACK);
+	}
+}
+END_TEST
+
+/* Another SYN came between the peer's and its ACK: the peer, which thinks that all is well, learns at once that it is not. */
+START_TEST(test_forged_syn_in_syn_received)
+{
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	struct driver d;
+
+	settings.guard = GUARD_SILENT; /* who knows our number is no stranger */
+	drv_goto(&d, AT_SYN_RECEIVED, &settings);
+	drv_wait(&d, 150 * MS);
+	drv_in_syn(&d, TCP_SYN, 0x11223344, 0);
+	expect_eq(d.c.rcv_nxt, 0x11223345);
+	drv_wait(&d, 50 * MS);
+	drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
+	expect_eq(d.eff.reason, REASON_DROP_RX_WINDOW);
+	expect_eq(drv_reply(&d)->flags, TCP_RST);
+	expect_eq(drv_reply(&d)->seq, d.own);
+	drv_wait(&d, 99 * MS);
+	drv_in_ack(&d, TCP_ACK, 0, 100, WINDOW_FIELD);
+	expect_eq(drv_reply(&d)->flags, 0);
+	drv_wait(&d, MS); /* and its next SYN is answered */
+	drv_in_syn(&d, TCP_SYN, PEER_ISN + 4711, 0);
+	expect_eq(drv_reply(&d)->flags, TCP_SYN | TCP_ACK);
+}
+END_TEST
+
 /* ---- whom to believe ---- */
 
 /* Good enough for the application, but neither ack nor window follow a number far ahead, until a second one confirms it. */
@@ -2297,7 +2434,7 @@ static void check_invariants(const struct driver *d, const struct conn *before, 
 
 	if (before->state == CONN_IDLE || before->state == CONN_SYN_SENT ||
 	    before->state == CONN_CLOSED || d->c.state == CONN_SYN_RECEIVED ||
-	    eff->notify & NOTIFY_LOST)
+	    eff->notify & (NOTIFY_LOST | NOTIFY_ESTABLISHED))
 		watch->ack_known = false;
 	for (int i = 0; i < CONN_REPLIES; i++) {
 		const struct reply *reply = &eff->reply[i];
@@ -2494,6 +2631,11 @@ static void add_resets_tests(TCase *tcase)
 	tcase_add_test(tcase, test_liveness_and_data);
 	tcase_add_test(tcase, test_silence);
 	tcase_add_test(tcase, test_liveness_slow_link);
+	tcase_add_test(tcase, test_forged_syn_in_syn_sent);
+	tcase_add_test(tcase, test_forged_syns_at_idle);
+	tcase_add_test(tcase, test_forged_handshake_flood);
+	tcase_add_test(tcase, test_forged_acks_and_repeated_syn);
+	tcase_add_test(tcase, test_forged_syn_in_syn_received);
 	tcase_add_test(tcase, test_forged_jump);
 	tcase_add_test(tcase, test_time_goes_back);
 	tcase_add_test(tcase, test_damaged);
