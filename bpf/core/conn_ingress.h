@@ -277,10 +277,8 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 	if (conn_asks_for_ack(seg, diff)) {
 		if (!follows && !conn_may_challenge(conn, env))
 			return;
-		if (follows && diff != -1) { /* a probe, perhaps late; what is repeated, and a keepalive, get the window as it is */
+		if (follows && diff != -1) /* a probe, perhaps late; what is repeated, and a keepalive, get the window as it is */
 			conn_open_window(conn);
-			conn->last_use_ns = env->now_ns;
-		}
 		conn_reply_ack(conn, env, eff);
 	} else if (!conn_is_pure_ack(seg)) { /* that is no use: it answers a keepalive, or data, which was use enough */
 		conn_ingress_data(conn, env, seg, eff);

@@ -94,7 +94,7 @@ struct conn {
 	__aligned_u64 syn_ns;		/* last SYN or SYN-ACK sent */
 	__aligned_u64 last_rx_ns;	/* anything acceptable received */
 	__aligned_u64 last_tx_ns;	/* any segment with an ACK sent */
-	__aligned_u64 last_use_ns;	/* data sent, data or a probe received */
+	__aligned_u64 last_use_ns;	/* data sent or received */
 	__aligned_u64 rtt_ns;		/* round trip, last measured; of the handshake until a probe was answered */
 	__aligned_u64 unanswered_ns;	/* data sent after anything was received; 0: none */
 	__aligned_u64 probe_ns;		/* last window probe */

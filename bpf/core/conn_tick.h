@@ -59,6 +59,9 @@ CORE_FN void conn_tick_keepalive(struct conn *conn, const struct env *env, struc
 	conn->timer_ns = env->now_ns + set->keepalive_interval_s * NSEC_PER_SEC;
 	conn_note_tx(conn, env);
 	conn_reply(eff, TCP_ACK, conn->snd_nxt - 1, conn->rcv_nxt, conn_window_field(conn), 0);
+	/* If our last data got lost, that number is none for which the peer answers; a probe it does whatever its number. */
+	if (conn->retries > 1 || conn->retries >= set->keepalive_retry)
+		conn_send_probe(conn, env, eff);
 }
 
 /* Datagrams wait, or so we think. */

@@ -995,12 +995,22 @@ static __u32 seconds_to_reply(struct driver *d, __u32 limit_s)
 	return limit_s + 1;
 }
 
-static void expect_keepalive(const struct driver *d)
+/* `nth` without an answer, from 0. From the second on a probe goes with it, which counts as a byte; repeated, as none. */
+static void expect_keepalive(struct driver *d, int nth)
 {
+	const struct reply *probe = &d->eff.reply[1];
+
 	expect_eq(drv_reply(d)->flags, TCP_ACK);
 	expect_eq(drv_reply(d)->seq, d->own - 1);
 	expect_eq(drv_reply(d)->ack, d->expected);
-	expect(drv_reply(d)->payload_len <= 1);
+	expect_eq(drv_reply(d)->payload_len, 0);
+	expect_eq(probe->flags, nth ? TCP_ACK : 0);
+	if (!nth)
+		return;
+	expect_eq(probe->seq, nth > 1 ? d->own - 1 : d->own);
+	expect_eq(probe->ack, d->expected);
+	expect_eq(probe->payload_len, 1);
+	d->own += nth == 1;
 }
 
 START_TEST(test_keepalive_unanswered)
@@ -1010,7 +1020,7 @@ START_TEST(test_keepalive_unanswered)
 	drv_goto(&d, AT_ESTABLISHED, NULL);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_uint_eq(seconds_to_reply(&d, 700), i ? 10 : 180);
-		expect_keepalive(&d);
+		expect_keepalive(&d, i);
 	}
 	ck_assert_uint_eq(seconds_to_reply(&d, 700), 10);
 	expect_eq(drv_reply(&d)->flags, TCP_RST);
@@ -1031,8 +1041,10 @@ START_TEST(test_keepalive_while_sending)
 		drv_wait(&d, SEC);
 		drv_out(&d, 100, false);
 		drv_tick(&d);
-		if (drv_reply(&d)->flags == TCP_ACK && drv_reply(&d)->seq == d.own - 1)
+		if (drv_reply(&d)->flags == TCP_ACK && drv_reply(&d)->seq == d.own - 1) {
 			keepalives++;
+			d.own += keepalives == 2; /* a probe goes with it */
+		}
 		if (drv_reply(&d)->flags == TCP_RST)
 			break;
 	}
@@ -1048,7 +1060,7 @@ START_TEST(test_keepalive_answered)
 	drv_goto(&d, AT_ESTABLISHED, NULL);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_uint_eq(seconds_to_reply(&d, 700), 180);
-		expect_keepalive(&d);
+		expect_keepalive(&d, 0);
 		drv_wait(&d, 20 * MS);
 		drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
 		expect_eq(drv_reply(&d)->flags, 0);
@@ -1056,6 +1068,49 @@ START_TEST(test_keepalive_answered)
 	/* Answers to keepalives are no use of the connection: it is stale after 600 s. */
 	ck_assert_uint_eq(seconds_to_reply(&d, 700), 60);
 	expect_eq(drv_reply(&d)->flags, TCP_RST);
+}
+END_TEST
+
+/* The last datagram before a pause got lost, so the keepalives have numbers that the peer does not answer: the probe it does. */
+START_TEST(test_keepalive_after_loss)
+{
+	struct conn_settings settings[2] = { driver_defaults, driver_defaults };
+	struct driver d[2];
+
+	settings[1].keepalive_retry = 1;
+	for (int once = 0; once < 2; once++) {
+		struct segment seg;
+		bool answered = false;
+
+		drv_goto(&d[0], AT_ESTABLISHED, &settings[once]);
+		d[1] = d[0]; /* seen from the other side, which asks nothing itself */
+		d[1].c.settings.keepalive_time_s = 0;
+		d[1].c.snd_nxt = d[1].c.snd_una = d[0].c.rcv_nxt;
+		d[1].c.rcv_nxt = d[0].c.snd_nxt;
+		drv_out(&d[0], 100, false); /* which is lost */
+		for (int s = 0; s < 700 && d[0].c.state == CONN_ESTABLISHED && !answered; s++) {
+			drv_wait(&d[0], SEC);
+			drv_wait(&d[1], SEC);
+			drv_tick(&d[0]);
+			for (int i = 0; i < CONN_REPLIES; i++) {
+				const struct reply *ask = &d[0].eff.reply[i];
+
+				if (!ask->flags)
+					continue;
+				seg = (struct segment){ .seq = ask->seq, .ack = ask->ack, .flags = ask->flags,
+							.window = ask->window, .payload_len = ask->payload_len };
+				drv_in(&d[1], &seg);
+				answered |= drv_reply(&d[1])->flags == TCP_ACK;
+			}
+		}
+		expect(answered);
+		seg = (struct segment){ .seq = drv_reply(&d[1])->seq, .ack = drv_reply(&d[1])->ack, .flags = TCP_ACK,
+					.window = drv_reply(&d[1])->window };
+		drv_in(&d[0], &seg);
+		expect_eq(d[0].c.retries, 0);
+		expect_eq(d[0].c.snd_una, d[0].c.snd_nxt);
+		expect_eq(d[1].c.rcv_nxt, d[0].c.snd_nxt);
+	}
 }
 END_TEST
 
@@ -1070,7 +1125,7 @@ START_TEST(test_keepalive_count_restarts)
 	for (int round = 0; round < 5; round++) {
 		for (int i = 0; i < 3; i++) {
 			ck_assert_uint_eq(seconds_to_reply(&d, 700), i ? 10 : 180);
-			expect_keepalive(&d);
+			expect_keepalive(&d, i);
 		}
 		drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
 	}
@@ -2599,6 +2654,7 @@ static void add_keepalive_tests(TCase *tcase)
 	tcase_add_test(tcase, test_keepalive_unanswered);
 	tcase_add_test(tcase, test_keepalive_while_sending);
 	tcase_add_test(tcase, test_keepalive_answered);
+	tcase_add_test(tcase, test_keepalive_after_loss);
 	tcase_add_test(tcase, test_keepalive_count_restarts);
 	tcase_add_test(tcase, test_keepalive_settings);
 	tcase_add_test(tcase, test_stale);

@@ -548,6 +548,21 @@ static void check_hours(void)
 			 sim.side[0].syns + sim.side[1].syns);
 }
 
+/* The same where much is lost, but only of the data: no keepalive stays unanswered because the last datagram did not come. */
+static void hours_of_loss(void)
+{
+	hours();
+	sim.opt.loss_data = 200 + any(600);
+	for (int i = 0; i < 2; i++)
+		sim.opt.settings[i].keepalive_stale_s = 0; /* of what is lost the other side has no use */
+}
+
+static void check_hours_of_loss(void)
+{
+	check_established();
+	check_no_reset();
+}
+
 static const struct scenario scenarios[] = {
 	{ "burst", burst, run_6_seconds, check_complete, 2000 },
 	{ "burst-both", burst_both, run_6_seconds, check_complete, 2000 },
@@ -570,6 +585,7 @@ static const struct scenario scenarios[] = {
 	{ "firewall", firewall, run_25_seconds, check_firewall, 1000 },
 	{ "attack", attack, run_8_seconds, check_attack, 500 },
 	{ "hours", hours, run_hours, check_hours, 50 },
+	{ "hours-of-loss", hours_of_loss, run_hours, check_hours_of_loss, 50 },
 };
 
 static void run_seed(const struct scenario *scenario, __u64 seed)
