@@ -151,7 +151,7 @@ struct mimic_shared {
 	__u32 staging_ifindex;	/* 0: there is none */
 	__u32 held_frame_bytes; /* memory that waiting frames take in the daemon */
 	__u32 xdp_native;	/* the XDP program is attached in native mode */
-	__s32 half_open;	/* connections of responders in SYN_RECEIVED: kept by BPF, put right by the daemon each second */
+	__s32 half_open;	/* connections of responders in SYN_RECEIVED, and those that were reset in it lately: kept by BPF, put right by the daemon each second */
 	__u32 prefixes;		/* entries of that map: 0, and nobody looks there */
 	__aligned_u64 cookie_ns; /* when BPF answered a SYN by a cookie last */
 	__aligned_u64 partial_ns; /* when XDP restored a datagram last whose checksum is open; 0: never */

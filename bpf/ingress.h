@@ -276,6 +276,8 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 	flow_tell(w, &w->l2);
 	flow_count(w);
 	stage_end();
+	if (w->eff.remove)
+		bpf_map_delete_elem(&conns, &w->key);
 	if (w->eff.verdict != VERDICT_PASS)
 		return XDP_DROP;
 	if (ingress_restore(ctx, w)) {

@@ -311,7 +311,11 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 		eff->reason = REASON_RX_RST;
 		if (!(seg->flags & TCP_RST) && conn->settings.guard != GUARD_SILENT)
 			conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
-		conn_lost(conn, env, false, eff);
+		/* Counted as half open until the daemon counts anew, within a second: pairs of SYN and RST are a flood as well. */
+		if (conn_is_half_open(conn))
+			conn_abandon(conn, env, eff);
+		else
+			conn_lost(conn, env, false, eff);
 		return;
 	}
 	if ((seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
@@ -396,6 +400,7 @@ CORE_FN void conn_recall_syn(struct conn *conn, const struct env *env, const str
 	conn->peer_mss = TCP_MSS_DEFAULT;
 	conn->peer_wscale = CONN_WINDOW_SCALE;
 	conn->last_rx_ns = env->now_ns;
+	conn->timer_ns = env->now_ns + CONN_HALF_OPEN_NS; /* should the segment itself be damaged */
 }
 
 /*

@@ -168,6 +168,21 @@ CORE_FN void conn_lost(struct conn *conn, const struct env *env, bool reconnect,
 	conn_flush(conn, eff);
 }
 
+/*
+ * Half open, and over: what a stranger's SYN made leaves nothing behind, so that a flood of them does not fill the table. If
+ * datagrams wait, or a cooldown runs, the entry is of use. With eff->remove set it is up to the caller to count it off.
+ */
+CORE_FN void conn_abandon(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	if (conn->held || env->now_ns < conn->cooldown_ns) {
+		conn_lost(conn, env, false, eff);
+		return;
+	}
+	conn->state = CONN_CLOSED;
+	conn->timer_ns = 0;
+	eff->remove = 1;
+}
+
 CORE_FN void conn_give_up(struct conn *conn, const struct env *env, struct effect *eff)
 {
 	__u64 cooldown_s = CONN_COOLDOWN_S << (conn->cooldown_level & 3); /* 5, 10, then 20 */

@@ -18,9 +18,10 @@ CORE_FN void conn_tick_handshake(struct conn *conn, const struct env *env, struc
 
 	if (!conn_timer_is_due(conn, env->now_ns))
 		return;
-	if (conn->state == CONN_SYN_RECEIVED && !conn->simultaneous) {
+	if (conn_is_half_open(conn)) {
 		conn->timer_ns = 0;
-		conn_lost(conn, env, false, eff); /* a SYN-ACK is never repeated by a timer */
+		conn_abandon(conn, env, eff); /* a SYN-ACK is never repeated by a timer */
+		eff->half_open -= eff->remove;
 		return;
 	}
 	if (conn->single_syn || conn->retries >= conn_syn_retries(conn) || conn->retries == 0xffff) {

@@ -89,7 +89,7 @@ START_TEST(test_responder)
 		/* Repeated later, it gets the same answer. */
 		receive(rig, &spec, TCP_SYN, ISN, 0, 0, FRAME_CHECK_PARTIAL, MODEL_XDP_DROP);
 		ears_expect_silence(&ears);
-		conn.c.challenge_ns = 0;
+		conn.c.syn_ns = 0;
 		rig_put(rig, &key, &conn);
 		receive(rig, &spec, TCP_SYN, ISN, 0, 0, FRAME_CHECK_PARTIAL, MODEL_XDP_DROP);
 		ears_expect_reply(&ears, &key, TCP_SYN | TCP_ACK, conn.c.snd_nxt - 1, ISN + 1, 0);
@@ -104,6 +104,14 @@ START_TEST(test_responder)
 
 		receive(rig, &spec, TCP_ACK, ISN + 1, conn.c.snd_nxt, 100, FRAME_CHECK_COMPLETE, MODEL_XDP_PASS);
 		ears_expect_silence(&ears);
+
+		/* Reset before it is established, it is gone at once. */
+		rig_remove_connections(rig);
+		receive(rig, &spec, TCP_SYN, ISN, 0, 0, FRAME_CHECK_COMPLETE, MODEL_XDP_DROP);
+		conn = get(rig, &key);
+		ears_expect_reply(&ears, &key, TCP_SYN | TCP_ACK, conn.c.snd_nxt - 1, ISN + 1, 0);
+		receive(rig, &spec, TCP_RST, ISN + 1, 0, 0, FRAME_CHECK_COMPLETE, MODEL_XDP_DROP);
+		expect(!rig_get(rig, &key, &conn));
 	}
 	ears_close(&ears);
 }

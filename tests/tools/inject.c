@@ -40,6 +40,7 @@ static const struct {
 	{ "syn", F_SYN, true, false },	      { "synack", F_SYN | F_ACK, true, false },
 	{ "fin", F_FIN | F_ACK, false, false }, { "ack", F_ACK, false, false },
 	{ "data", F_ACK, false, true },
+	{ "synrst", F_SYN, true, false }, /* each SYN is followed by its RST */
 };
 
 /* A number: given, perhaps with a random offset, or random. */
@@ -63,7 +64,6 @@ struct frame {
 	uint8_t b[MAX_FRAME];
 	size_t len;
 };
-
 
 static void put16(uint8_t *p, unsigned int v)
 {
@@ -170,6 +170,27 @@ static void build(struct opts *o, struct frame *f)
 	f->len = 14 + at + tcp_len;
 }
 
+/* The RST that its sender would give the SYN's answer: the next number, no options. */
+static void build_rst(const struct frame *syn, struct frame *f)
+{
+	bool v4 = syn->b[12] == 8;
+	size_t ip_len = v4 ? 20 : 40, alen = v4 ? 4 : 16;
+	uint8_t *ip = f->b + 14, *tcp = ip + ip_len, *seq = tcp + 4;
+
+	*f = *syn;
+	f->len = 14 + ip_len + 20;
+	put32(seq, ((uint32_t)seq[0] << 24 | (uint32_t)seq[1] << 16 | (uint32_t)seq[2] << 8 | seq[3]) + 1);
+	tcp[12] = 20 / 4 << 4;
+	tcp[13] = F_RST;
+	put16(tcp + 16, 0);
+	put16(tcp + 16, (uint16_t)~fold(sum16(tcp, 20, sum16(ip + ip_len - 2 * alen, 2 * alen, 20 + IPPROTO_TCP))));
+	put16(v4 ? ip + 2 : ip + 4, v4 ? 40 : 20);
+	if (!v4)
+		return;
+	put16(ip + 10, 0);
+	put16(ip + 10, (uint16_t)~fold(sum16(ip, 20, 0)));
+}
+
 /* --- many --- */
 
 static int open_socket(struct opts *o)
@@ -195,7 +216,10 @@ static void send_batch(struct opts *o, int fd, unsigned int n)
 	unsigned int done = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
-		build(o, &frames[i]);
+		if (i & 1 && !strcmp(kinds[o->kind].name, "synrst"))
+			build_rst(&frames[i - 1], &frames[i]);
+		else
+			build(o, &frames[i]);
 		iovs[i] = (struct iovec){ .iov_base = frames[i].b, .iov_len = frames[i].len };
 		msgs[i].msg_hdr = (struct msghdr){ .msg_iov = &iovs[i], .msg_iovlen = 1 };
 	}
@@ -234,10 +258,11 @@ static void send_all(struct opts *o)
 /* --- command line --- */
 
 static const char usage[] =
-	"usage: inject -i IFACE --dmac MAC --from ADDR:PORT --to ADDR:PORT --kind rst|rstack|syn|synack|fin|ack|data\n"
+	"usage: inject -i IFACE --dmac MAC --from ADDR:PORT --to ADDR:PORT --kind rst|rstack|syn|synack|fin|ack|data|synrst\n"
 	"              [--count N] [--rate PPS] [--seed N] [--seq N[+SPREAD]] [--ack N[+SPREAD]] [--size BYTES]\n"
 	"              [--random-source BITS]\n"
-	"--random-source: so many low bits of the source address are random, and its port.\n";
+	"--random-source: so many low bits of the source address are random, and its port.\n"
+	"synrst: pairs of a SYN and its RST; a rate of 1000 at least.\n";
 
 enum { O_DMAC = 256, O_FROM, O_TO, O_KIND, O_COUNT, O_RATE, O_SEED, O_SEQ, O_ACK, O_SIZE, O_SOURCE, O_HELP };
 

@@ -126,10 +126,10 @@ static const struct row table[] = {
 	{ "data far behind", AT_SYN_RECEIVED, { TCP_ACK, -FAR - 1, 0, 1400, 0 }, VERDICT_DROP, CONN_SYN_RECEIVED,
 	  RST_OF_ACK },
 	{ "SYN-ACK", AT_SYN_RECEIVED, { TCP_SYN | TCP_ACK, -1, 0, 0, 0 }, VERDICT_DROP, CONN_SYN_RECEIVED, NO_REPLY },
-	{ "RST, exact", AT_SYN_RECEIVED, { TCP_RST, 0, 0, 0, 0 }, VERDICT_CONSUME, CONN_IDLE, NO_REPLY },
+	{ "RST, exact", AT_SYN_RECEIVED, { TCP_RST, 0, 0, 0, 0 }, VERDICT_CONSUME, CONN_CLOSED, NO_REPLY },
 	{ "RST, one off", AT_SYN_RECEIVED, { TCP_RST, 1, 0, 0, 0 }, ANY, CONN_SYN_RECEIVED, NO_REPLY },
 	{ "RST 0", AT_SYN_RECEIVED, { TCP_RST, RST_ZERO, 0, 0, 0 }, ANY, CONN_SYN_RECEIVED, NO_REPLY },
-	{ "FIN", AT_SYN_RECEIVED, { TCP_FIN | TCP_ACK, 0, 0, 0, 0 }, ANY, CONN_IDLE, { TCP_RST, 0, 0, 0 } },
+	{ "FIN", AT_SYN_RECEIVED, { TCP_FIN | TCP_ACK, 0, 0, 0, 0 }, ANY, CONN_CLOSED, { TCP_RST, 0, 0, 0 } },
 	{ "no flags", AT_SYN_RECEIVED, { 0, 0, 0, 10, 0 }, VERDICT_DROP, CONN_SYN_RECEIVED, NO_REPLY },
 
 	{ "ACK", AT_SIMULTANEOUS, { TCP_ACK, 0, 0, 0, 0 }, VERDICT_CONSUME, CONN_ESTABLISHED, ACK_OF(NUMBER_EXPECTED) },
@@ -731,6 +731,32 @@ START_TEST(test_half_open)
 			expect(i >= 20 || d.c.state == CONN_SYN_RECEIVED);
 		}
 		expect(d.c.state != CONN_SYN_RECEIVED);
+	}
+}
+END_TEST
+
+/* What a stranger's SYN made leaves nothing behind; the count of half-open ones goes down by the clock only. */
+START_TEST(test_half_open_leaves_nothing)
+{
+	static const __u8 flags[] = { 0, TCP_RST, TCP_FIN | TCP_ACK };
+
+	for (size_t i = 0; i < sizeof(flags); i++) {
+		for (int waits = 0; waits < 2; waits++) {
+			struct driver d;
+
+			drv_goto(&d, AT_SYN_RECEIVED, NULL);
+			if (waits)
+				drv_out(&d, 100, false);
+			if (!flags[i]) {
+				drv_wait(&d, 8 * SEC);
+				drv_tick(&d);
+			} else {
+				drv_in_ack(&d, flags[i], 0, 0, 0);
+			}
+			expect_eq(d.eff.remove, !waits);
+			expect_eq(d.c.state, waits ? CONN_SYN_SENT : CONN_CLOSED);
+			ck_assert_int_eq(d.eff.half_open, waits || !flags[i] ? -1 : 0);
+		}
 	}
 }
 END_TEST
@@ -2638,6 +2664,7 @@ static void add_handshake_tests(TCase *tcase)
 	tcase_add_test(tcase, test_syn_in_cooldown);
 	tcase_add_test(tcase, test_passive);
 	tcase_add_test(tcase, test_half_open);
+	tcase_add_test(tcase, test_half_open_leaves_nothing);
 	tcase_add_test(tcase, test_repeated_syn);
 	tcase_add_test(tcase, test_repeated_syn_ack);
 	tcase_add_test(tcase, test_simultaneous_open);
