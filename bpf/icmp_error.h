@@ -66,9 +66,12 @@ static __always_inline bool icmp_error_is_believed(struct work *w, struct mimic_
 {
 	bool believed;
 
-	if (!value || !flow_lock(value, &w->key))
+	if (!value)
 		return false;
-	believed = icmp_accept(&value->c, &w->quoted);
+	flow_env(&w->env);
+	if (!flow_lock(value, &w->key))
+		return false;
+	believed = icmp_accept(&value->c, &w->quoted, w->env.now_ns);
 	flow_unlock(value);
 	return believed;
 }

@@ -36,6 +36,7 @@ CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, _
 		eff->seq = conn->snd_nxt;
 		eff->ack = conn->rcv_nxt;
 		eff->window = conn_window_field(conn);
+		conn_note_sent(conn, env);
 		conn->snd_nxt += need;
 		conn->snd_wnd -= need;
 		conn->last_use_ns = env->now_ns;

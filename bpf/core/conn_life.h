@@ -134,6 +134,8 @@ CORE_FN void conn_established(struct conn *conn, const struct env *env, const st
 	conn->challenge_ns = 0;
 	conn->unanswered_ns = 0;
 	conn->snd_una = conn->snd_nxt;
+	conn->lately_nxt = conn->earlier_nxt = conn->snd_nxt - 1;
+	conn->sent_ns = env->now_ns;
 	conn_note_rtt(conn, conn_age(env->now_ns, conn->last_rx_ns)); /* of our first SYN, or the peer's last */
 	conn->last_rx_ns = env->now_ns;
 	conn->last_use_ns = env->now_ns;

@@ -35,6 +35,7 @@ enum conn_limits {
 #define CONN_UNPROVEN_NS	  NSEC_PER_SEC		/* datagrams wait for the ACK of a SYN that may be forged */
 #define CONN_SILENCE_NS		  (5 * NSEC_PER_SEC)	/* data goes out and nothing comes: does the peer live? */
 #define CONN_SILENCE_USE_NS	  (2 * NSEC_PER_SEC)	/* data goes out for so long */
+#define CONN_LATELY_NS		  (2 * NSEC_PER_SEC)	/* what was sent since then, or thrice as long, may be under way */
 #define CONN_RTT_MAX_NS		  (10 * NSEC_PER_SEC)
 #define CONN_PROBE_INTERVAL_NS	  (10 * NSEC_PER_MSEC)
 #define CONN_STARVED_PROBE_NS	  (200 * NSEC_PER_MSEC) /* datagrams wait for the peer's window */
@@ -89,6 +90,7 @@ struct conn {
 	__u32 release_limit;	/* told to the daemon: how far into the queue it may go */
 	__u32 random;		/* state of conn_random() */
 	__u32 probe_nxt;	/* the number behind the last window probe; its ACK measures the round trip */
+	__u32 lately_nxt, earlier_nxt; /* snd_nxt at sent_ns, and CONN_LATELY_NS or up to twice that before */
 	/* __aligned_u64: i386 would align them to four bytes, BPF does to eight. */
 	__aligned_u64 timer_ns;		/* next SYN, keepalive or liveness probe; 0: none */
 	__aligned_u64 syn_ns;		/* last SYN or SYN-ACK sent */
@@ -96,6 +98,7 @@ struct conn {
 	__aligned_u64 last_tx_ns;	/* any segment with an ACK sent */
 	__aligned_u64 last_use_ns;	/* data sent or received */
 	__aligned_u64 rtt_ns;		/* round trip, last measured; of the handshake until a probe was answered */
+	__aligned_u64 sent_ns;		/* when lately_nxt was noted, at a datagram out */
 	__aligned_u64 unanswered_ns;	/* data sent after anything was received; 0: none */
 	__aligned_u64 probe_ns;		/* last window probe */
 	__aligned_u64 held_ns;		/* when a waiting datagram came back last, or could not */
@@ -258,6 +261,18 @@ CORE_FN __u64 conn_patience(const struct conn *conn, __u32 trips, __u64 least_ns
 	__u64 ns = conn->rtt_ns * trips;
 
 	return ns > least_ns ? ns : least_ns;
+}
+
+/* Data goes out: remembers where snd_nxt was some seconds ago. */
+CORE_FN void conn_note_sent(struct conn *conn, const struct env *env)
+{
+	__u64 age_ns = conn_age(env->now_ns, conn->sent_ns);
+
+	if (age_ns < CONN_LATELY_NS)
+		return;
+	conn->earlier_nxt = age_ns < 2 * CONN_LATELY_NS ? conn->lately_nxt : conn->snd_nxt;
+	conn->lately_nxt = conn->snd_nxt;
+	conn->sent_ns = env->now_ns;
 }
 
 /* Whatever goes out with an ACK acknowledges all that came. */

@@ -50,6 +50,7 @@ enum icmp_limits {
 	ICMP_QUOTED_ACK = 12,			       /* and for the padding, if it is random */
 	ICMP_QUOTE_MAX = PARSE_L4_OFF_MAX + 1 + TCP_HEADER_LEN, /* bytes of the quote that are looked at */
 	ICMP_MTU_MIN = 68,			       /* RFC 791: nobody has to send less */
+	ICMP_GUESS = PADDING_MAX + 1,		       /* icmp_recall() may be off by so much */
 };
 
 /* The eight bytes are the same in both families, but for where the MTU stands: IPv4 has 16 bits. */
@@ -120,28 +121,31 @@ CORE_FN void icmp_read(const __u8 *quote, __u32 len, struct icmp_quoted *quoted)
 }
 
 /*
- * Whether a segment with this number may be under way. It may also just have been acknowledged, since in an answer that
- * overtakes the message the peer acknowledges what it never got. A segment without payload after all data has the
- * number snd_nxt: what becomes of it is no sender's business.
+ * Whether a segment with this number may be under way: it was sent within the last CONN_LATELY_NS, or up to thrice as long. It may
+ * have been acknowledged, since in an answer that overtakes the message the peer acknowledges what it never got. A segment
+ * without payload after all data has the number snd_nxt: what becomes of it is no sender's business.
  */
-CORE_FN bool conn_in_flight(const struct conn *conn, __u32 seq)
+CORE_FN bool conn_in_flight(const struct conn *conn, __u32 seq, __u64 now_ns)
 {
-	__u32 flight = conn->snd_nxt - conn->snd_una;
+	__u64 age_ns = conn_age(now_ns, conn->sent_ns);
+	__u32 flight = conn->snd_nxt - (age_ns < CONN_LATELY_NS ? conn->earlier_nxt : conn->lately_nxt);
 
-	if (conn->state != CONN_ESTABLISHED) /* the SYN alone */
+	if (conn->state == CONN_SYN_SENT || conn->state == CONN_SYN_RECEIVED) /* the SYN alone */
 		return seq == conn->snd_nxt - 1;
+	if (conn->state != CONN_ESTABLISHED || age_ns >= 2 * CONN_LATELY_NS)
+		return false;
 	if (flight > CONN_WINDOW_FULL)
 		flight = CONN_WINDOW_FULL;
-	return conn->snd_nxt - seq - 1 < flight + CONN_NEAR;
+	return conn->snd_nxt - seq - 1 < flight + ICMP_GUESS;
 }
 
 /* Whether the connection believes what is quoted; finds out about paddings. */
-CORE_FN bool icmp_accept(const struct conn *conn, struct icmp_quoted *quoted)
+CORE_FN bool icmp_accept(const struct conn *conn, struct icmp_quoted *quoted, __u64 now_ns)
 {
 	quoted->padding = transform_padding(conn->settings.padding, quoted->seq,
 					    quoted->ack_known ? quoted->ack : conn->rcv_nxt);
 	quoted->padding_max = transform_padding_max(conn->settings.padding);
-	return conn_in_flight(conn, quoted->seq);
+	return conn_in_flight(conn, quoted->seq, now_ns);
 }
 
 /*
@@ -225,13 +229,12 @@ CORE_FN void icmp_turn(struct icmp_message *msg, const struct icmp_quoted *quote
 
 /*
  * Fills `quoted`, whose pkt is a datagram, with what the segment was like that brought it. False: this connection brought none.
- * Whatever is numbered close to what the connection expects next, the peer may have had in flight: conn_in_flight().
+ * That the peer may have had in flight: the datagram itself, give or take its padding (conn_in_flight()).
  */
 CORE_FN bool icmp_recall(const struct conn *conn, struct icmp_quoted *quoted)
 {
 	__u32 window = conn->snd_wnd >> (conn->peer_wscale & 15), space;
 
-	_Static_assert(PARSE_L4_OFF_MAX + 0xffff < CONN_NEAR / 2, "no datagram is as long as that");
 	quoted->padding_max = transform_padding_max(conn->settings.padding);
 	space = quoted->pkt.l4_len - (__u32)UDP_HEADER_LEN + quoted->padding_max;
 	quoted->seq = conn->rcv_nxt - (space ? space : 1);

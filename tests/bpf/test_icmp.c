@@ -63,7 +63,8 @@ static struct mimic_conn sent_conn(__u8 padding)
 {
 	struct mimic_conn conn = rig_established(SEQ + 1, ACK, padding);
 
-	conn.c.snd_una = SEQ;
+	conn.c.snd_una = conn.c.lately_nxt = conn.c.earlier_nxt = SEQ;
+	conn.c.sent_ns = model_now_ns();
 	return conn;
 }
 
@@ -243,9 +244,9 @@ START_TEST(test_numbers)
 		key = put(rig, &spec, &conn);
 		spec.quoted.tcp.seq = SEQ + 9999;
 		expect_turned(rig, &spec, &outer, 0, 1388, 0);
-		spec.quoted.tcp.seq = SEQ - CONN_NEAR;
+		spec.quoted.tcp.seq = SEQ;
 		expect_turned(rig, &spec, &outer, 0, 1388, 0);
-		spec.quoted.tcp.seq = SEQ - CONN_NEAR - 1;
+		spec.quoted.tcp.seq = SEQ - ICMP_GUESS - 1;
 		expect_dropped(rig, "old number", &spec);
 		spec.quoted.tcp.seq = SEQ + 10000;
 		expect_dropped(rig, "next number", &spec);

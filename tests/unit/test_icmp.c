@@ -27,7 +27,8 @@ static bool turn(struct icmp_built *msg, bool ipv6, __u8 padding, __u32 rcv_nxt,
 {
 	static struct icmp_message beginning;
 	size_t len = msg->len - ICMP_HEADER_LEN, used = msg->len < sizeof(beginning) ? msg->len : sizeof(beginning);
-	struct conn conn = { .state = CONN_ESTABLISHED, .snd_una = SEQ, .snd_nxt = SEQ + 1, .rcv_nxt = rcv_nxt };
+	struct conn conn = { .state = CONN_ESTABLISHED, .earlier_nxt = SEQ, .lately_nxt = SEQ, .snd_nxt = SEQ + 1,
+			     .rcv_nxt = rcv_nxt };
 
 	conn.settings.padding = padding;
 	memcpy(&beginning, msg->bytes, used);
@@ -36,7 +37,7 @@ static bool turn(struct icmp_built *msg, bool ipv6, __u8 padding, __u32 rcv_nxt,
 	if (!icmp_is_error(&beginning.head, ipv6) || !icmp_parse(beginning.quote, (__u32)len, ipv6, PROTO_TCP, &quoted->pkt))
 		return false;
 	icmp_read(beginning.quote, (__u32)len, quoted);
-	if (!icmp_accept(&conn, quoted))
+	if (!icmp_accept(&conn, quoted, 0))
 		return false;
 	icmp_turn(&beginning, quoted);
 	memcpy(msg->bytes, &beginning, used);
@@ -239,55 +240,72 @@ START_TEST(test_not_ours)
 }
 END_TEST
 
-static struct conn flight(__u8 state, __u32 una, __u32 nxt)
-{
-	return (struct conn){ .state = state, .snd_una = una, .snd_nxt = nxt };
-}
-
 START_TEST(test_in_flight)
 {
 	static const __u32 begin[] = { 0, 1, 5000, 0x7fffffff, 0x80000000, 0xfffffffe, 0xfffffc18 };
-	struct conn conn;
 
 	for (size_t i = 0; i < sizeof(begin) / sizeof(*begin); i++) {
-		__u32 una = begin[i], nxt = una + 1000;
+		struct conn conn = { .state = CONN_ESTABLISHED, .snd_nxt = begin[i] + 3000, .snd_una = begin[i] + 2500,
+				     .lately_nxt = begin[i] + 2000, .earlier_nxt = begin[i], .sent_ns = 1000 * NSEC_PER_SEC };
+		__u32 nxt = conn.snd_nxt, oldest = conn.earlier_nxt - ICMP_GUESS;
+		__u64 now_ns = conn.sent_ns;
 
-		conn = flight(CONN_ESTABLISHED, una, nxt);
-		expect(conn_in_flight(&conn, nxt - 1) && conn_in_flight(&conn, una));
-		expect(conn_in_flight(&conn, una - CONN_NEAR) && !conn_in_flight(&conn, una - CONN_NEAR - 1));
-		expect(!conn_in_flight(&conn, nxt) && !conn_in_flight(&conn, nxt + 1));
-		expect(!conn_in_flight(&conn, nxt + 0x80000000));
-		/* Nothing is under way: what just was. */
-		conn = flight(CONN_ESTABLISHED, una, una);
-		expect(conn_in_flight(&conn, una - 1) && !conn_in_flight(&conn, una));
-		expect(conn_in_flight(&conn, una - CONN_NEAR) && !conn_in_flight(&conn, una - CONN_NEAR - 1));
-		/* Never more than a window, even if the peer acknowledged nothing. */
-		conn = flight(CONN_ESTABLISHED, una, una + 0x70000000);
-		nxt = conn.snd_nxt;
-		expect(conn_in_flight(&conn, nxt - CONN_WINDOW_FULL - CONN_NEAR));
-		expect(!conn_in_flight(&conn, nxt - CONN_WINDOW_FULL - CONN_NEAR - 1));
-		/* Handshakes: the SYN, whatever was acknowledged before. */
+		/* Acknowledged or not, what was sent lately. */
+		expect(conn_in_flight(&conn, nxt - 1, now_ns) && conn_in_flight(&conn, conn.earlier_nxt, now_ns));
+		expect(conn_in_flight(&conn, oldest, now_ns) && !conn_in_flight(&conn, oldest - 1, now_ns));
+		expect(!conn_in_flight(&conn, nxt, now_ns) && !conn_in_flight(&conn, nxt + 1, now_ns));
+		expect(!conn_in_flight(&conn, nxt + 0x80000000, now_ns));
+		/* Two seconds later only the rest of it, and then nothing at all. */
+		now_ns += CONN_LATELY_NS;
+		oldest = conn.lately_nxt - ICMP_GUESS;
+		expect(conn_in_flight(&conn, nxt - 1, now_ns));
+		expect(conn_in_flight(&conn, oldest, now_ns) && !conn_in_flight(&conn, oldest - 1, now_ns));
+		now_ns += CONN_LATELY_NS;
+		expect(!conn_in_flight(&conn, nxt - 1, now_ns) && !conn_in_flight(&conn, oldest, now_ns));
+		/* Never more than a window. */
+		conn.earlier_nxt = nxt - 0x70000000;
+		oldest = nxt - CONN_WINDOW_FULL - ICMP_GUESS;
+		now_ns = conn.sent_ns;
+		expect(conn_in_flight(&conn, oldest, now_ns) && !conn_in_flight(&conn, oldest - 1, now_ns));
+		/* Handshakes: the SYN, whatever was sent before. Else nothing. */
 		for (__u8 state = CONN_IDLE; state <= CONN_CLOSED; state++) {
+			bool syn = state == CONN_SYN_SENT || state == CONN_SYN_RECEIVED;
+
 			if (state == CONN_ESTABLISHED)
 				continue;
-			conn = flight(state, una, nxt);
-			expect(conn_in_flight(&conn, nxt - 1) && !conn_in_flight(&conn, nxt - 2) &&
-			       !conn_in_flight(&conn, nxt));
+			conn.state = state;
+			expect_eq(conn_in_flight(&conn, nxt - 1, now_ns), syn);
+			expect(!conn_in_flight(&conn, nxt - 2, now_ns) && !conn_in_flight(&conn, nxt, now_ns));
 		}
 	}
 }
 END_TEST
 
-/* A guess has a chance of one in 16384 when nothing is under way. */
-START_TEST(test_guesses)
+/* The marks that a connection makes when it sends: what is two seconds old may be under way, what is six is not. */
+START_TEST(test_sent_lately)
 {
-	struct conn conn = flight(CONN_ESTABLISHED, 123456, 123456);
-	uint64_t seed = 5;
-	__u32 hits = 0;
+	static struct {
+		__u64 ns;
+		__u32 seq;
+	} sent[2000];
+	struct conn conn = { .state = CONN_ESTABLISHED, .snd_nxt = 0xffff0000 };
+	struct env env = { .now_ns = 1000 * NSEC_PER_SEC };
+	uint64_t seed = 3;
 
-	for (int i = 0; i < 1000000; i++)
-		hits += conn_in_flight(&conn, (__u32)prng_next(&seed));
-	expect(hits > 20 && hits < 120);
+	for (size_t i = 0; i < sizeof(sent) / sizeof(*sent); i++) {
+		env.now_ns += prng_below(&seed, 8) ? prng_below(&seed, 300) * NSEC_PER_MSEC : prng_below(&seed, 6) * NSEC_PER_SEC;
+		conn_note_sent(&conn, &env);
+		sent[i].ns = env.now_ns;
+		sent[i].seq = conn.snd_nxt;
+		conn.snd_nxt += 100;
+		env.now_ns += prng_below(&seed, 2) * prng_below(&seed, 5000) * NSEC_PER_MSEC;
+		for (size_t k = i > 40 ? i - 40 : 0; k <= i; k++) {
+			__u64 age_ns = env.now_ns - sent[k].ns;
+
+			expect(age_ns >= CONN_LATELY_NS || conn_in_flight(&conn, sent[k].seq, env.now_ns));
+			expect(age_ns < 3 * CONN_LATELY_NS || !conn_in_flight(&conn, sent[k].seq, env.now_ns));
+		}
+	}
 }
 END_TEST
 
@@ -335,7 +353,7 @@ int main(void)
 	tcase_add_test(tcase, test_types);
 	tcase_add_test(tcase, test_not_ours);
 	tcase_add_test(tcase, test_in_flight);
-	tcase_add_test(tcase, test_guesses);
+	tcase_add_test(tcase, test_sent_lately);
 	tcase_add_test(tcase, test_noise);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);

@@ -43,7 +43,7 @@ static bool turn(struct icmp_built *msg, const struct conn *conn, bool ipv6, __u
 		icmp_turn_back(&beginning, (__u32)len, quoted, partial);
 	} else {
 		icmp_read(beginning.quote, (__u32)len, quoted);
-		if (!icmp_accept(conn, quoted))
+		if (!icmp_accept(conn, quoted, 0))
 			return false;
 		icmp_turn(&beginning, quoted);
 	}
@@ -135,8 +135,9 @@ START_TEST(test_there_and_back)
 		conn.rcv_nxt = (__u32)prng_next(&seed);
 		peer.rcv_nxt = conn.snd_una;
 		peer.snd_nxt = conn.rcv_nxt + prng_below(&seed, 100000);
-		peer.snd_una = conn.rcv_nxt - prng_below(&seed, 100000);
 		icmp_spec_init(&spec, ipv6, (unsigned int)prng_below(&seed, 11), payload, prng_below(&seed, 300));
+		/* The first that it sent after a while, with as little padding as it can have had. */
+		peer.earlier_nxt = peer.lately_nxt = conn.rcv_nxt - (__u32)spec.quoted.payload_len;
 		spec.rest = ipv6 ? 0 : (__u32)prng_below(&seed, 0x10000) << 16;
 		spec.rest |= prng_below(&seed, 0xffff - 28);
 		spec.quote_len = 1200;
