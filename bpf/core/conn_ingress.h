@@ -185,12 +185,25 @@ CORE_FN void conn_advance(struct conn *conn, const struct env *env, const struct
 	}
 }
 
-/* A RST with another number, or a SYN, may be forged: ask the peer itself (section 5). */
-CORE_FN void conn_check_liveness(struct conn *conn, const struct env *env, struct effect *eff)
+/*
+ * A RST with another number, or a SYN, may be forged: ask the peer itself (section 5). How often depends on what else is known.
+ * If the peer spoke within the second before, a busy machine is as likely as a lost peer, and the check is twice as patient.
+ * Recovery takes no longer for it: a peer that lost the connection answers the probe, ours by a RST with the exact number,
+ * which ends the check, and 0.7.x by RST 0, whatever state it is in: that makes the check a short one. Who forges RST 0 gains no more.
+ */
+CORE_FN void conn_check_liveness(struct conn *conn, const struct env *env, const struct segment *seg, struct effect *eff)
 {
+	bool lost = seg->flags & TCP_RST && !seg->seq;
+	bool spoke = conn_age(env->now_ns, conn->last_rx_ns) < NSEC_PER_SEC;
+
 	eff->reason = REASON_RX_RST_CHECKED;
-	if (!conn->check_probes && conn_may_challenge(conn, env))
-		conn_begin_check(conn, env, CONN_CHECK_PROBES, eff);
+	if (conn->check_probes) {
+		if (lost)
+			conn->check_probes_max = CONN_CHECK_PROBES;
+		return;
+	}
+	if (conn_may_challenge(conn, env))
+		conn_begin_check(conn, env, spoke && !lost ? CONN_CHECK_PROBES_LONG : CONN_CHECK_PROBES, eff);
 }
 
 CORE_FN void conn_ingress_close(struct conn *conn, const struct env *env, const struct segment *seg,
@@ -198,7 +211,7 @@ CORE_FN void conn_ingress_close(struct conn *conn, const struct env *env, const 
 {
 	conn_consume(eff);
 	if (seg->seq != conn->rcv_nxt) {
-		conn_check_liveness(conn, env, eff);
+		conn_check_liveness(conn, env, seg, eff);
 		return;
 	}
 	eff->reason = REASON_RX_RST;
@@ -242,7 +255,7 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 	if (seg->flags & TCP_SYN) {
 		conn_consume(eff);
 		if (!(seg->flags & TCP_ACK) && seg->seq != conn->irs) {
-			conn_check_liveness(conn, env, eff);
+			conn_check_liveness(conn, env, seg, eff);
 			return;
 		}
 		if (!(seg->flags & TCP_ACK)) { /* the SYN that made this connection, late or twice */

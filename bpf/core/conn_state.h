@@ -24,7 +24,7 @@ enum conn_limits {
 	CONN_HELD_SPACE_MAX = 256 * 1024, /* and their payloads with padding, bytes */
 	CONN_COOLDOWN_S = 5,
 	CONN_CHECK_PROBES = 3,		 /* of a liveness check ... */
-	CONN_CHECK_PROBES_SILENCE = 6,	 /* ... and of one that nothing but silence caused */
+	CONN_CHECK_PROBES_LONG = 6,	 /* ... and of one that has less of a cause */
 	CONN_CHECK_PROBES_HOLD = 2,	 /* while the last probes are out, data waits */
 	CONN_REPLIES = 2,
 };

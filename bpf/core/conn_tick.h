@@ -107,7 +107,7 @@ CORE_FN void conn_tick_established(struct conn *conn, const struct env *env, str
 		return;
 	}
 	if (conn_is_unanswered(conn, env->now_ns)) {
-		conn_begin_check(conn, env, CONN_CHECK_PROBES_SILENCE, eff);
+		conn_begin_check(conn, env, CONN_CHECK_PROBES_LONG, eff);
 		return;
 	}
 	if (conn->held)

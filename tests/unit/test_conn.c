@@ -1621,17 +1621,19 @@ END_TEST
 
 /* ---- resets that nobody should believe ---- */
 
-/* Up to three probes within about a second; no answer: forgotten without a word. */
-static void run_liveness_check(struct driver *d)
+/* `count` probes, 300 ms apart, then forgotten without a word. RST 0 may follow the doubtful segment after a while. */
+static void run_check(struct driver *d, __u8 flags, __s32 seq, int count, unsigned int rst_zero_ms)
 {
 	__u64 began = d->env.now_ns;
 	int probes = 1;
 
-	drv_in_ack(d, TCP_RST, 4711, 0, 0);
+	drv_in_ack(d, flags, seq, 0, 0);
 	expect_eq(drv_reply(d)->payload_len, 1);
 	expect_eq(d->eff.reason, REASON_RX_RST_CHECKED);
 	while (d->c.state == CONN_ESTABLISHED && d->env.now_ns - began < 3 * SEC) {
 		drv_wait(d, 50 * MS);
+		if (rst_zero_ms && d->env.now_ns - began == rst_zero_ms * MS)
+			drv_in_ack(d, TCP_RST, -(__s32)d->expected, 0, 0);
 		drv_tick(d);
 		if (!drv_reply(d)->flags || drv_reply(d)->flags == TCP_SYN)
 			continue;
@@ -1639,11 +1641,38 @@ static void run_liveness_check(struct driver *d)
 		expect_eq(drv_reply(d)->payload_len, 1);
 		probes++;
 	}
-	ck_assert_int_eq(probes, 3);
-	expect(d->env.now_ns - began <= 1500 * MS);
+	ck_assert_int_eq(probes, count);
+	ck_assert_uint_eq((d->env.now_ns - began) / MS, 300U * (unsigned int)count);
 	expect(d->c.state != CONN_ESTABLISHED);
 	expect(d->eff.notify & NOTIFY_LOST);
 }
+
+/* The peer has not spoken for a while. */
+static void run_liveness_check(struct driver *d)
+{
+	drv_wait(d, SEC);
+	run_check(d, TCP_RST, 4711, CONN_CHECK_PROBES, 0);
+}
+
+/* A peer that spoke just now is asked twice as often, unless it says itself that it knows nothing any more. */
+START_TEST(test_liveness_of_the_busy)
+{
+	struct driver d;
+
+	drv_goto(&d, AT_ESTABLISHED, NULL);
+	drv_wait(&d, 999 * MS);
+	run_check(&d, TCP_RST, 4711, 6, 0);
+	drv_goto(&d, AT_ESTABLISHED, NULL);
+	run_check(&d, TCP_SYN, 4711, 6, 0);
+	/* an idle entry of 0.7.x */
+	drv_goto(&d, AT_ESTABLISHED, NULL);
+	run_check(&d, TCP_RST, -(__s32)d.expected, 3, 0);
+	drv_goto(&d, AT_ESTABLISHED, NULL);
+	run_check(&d, TCP_SYN, 4711, 3, 50);
+	drv_goto(&d, AT_ESTABLISHED, NULL);
+	run_check(&d, TCP_SYN, 4711, 3, 850);
+}
+END_TEST
 
 START_TEST(test_liveness_passive)
 {
@@ -1665,6 +1694,7 @@ START_TEST(test_liveness_active)
 	struct driver d;
 
 	drv_goto(&d, AT_ESTABLISHED, NULL);
+	drv_wait(&d, SEC);
 	drv_in_ack(&d, TCP_RST, 4711, 0, 0);
 	for (int i = 0; i < 20; i++) {
 		drv_wait(&d, 50 * MS);
@@ -1697,6 +1727,7 @@ START_TEST(test_liveness_and_data)
 	int held = 0;
 
 	drv_goto(&d, AT_ESTABLISHED, NULL);
+	drv_wait(&d, SEC);
 	drv_in_ack(&d, TCP_RST, 4711, 0, 0);
 	d.own++;
 	drv_out(&d, 100, false);
@@ -2708,6 +2739,7 @@ static void add_windows_tests(TCase *tcase)
 
 static void add_resets_tests(TCase *tcase)
 {
+	tcase_add_test(tcase, test_liveness_of_the_busy);
 	tcase_add_test(tcase, test_liveness_passive);
 	tcase_add_test(tcase, test_liveness_active);
 	tcase_add_test(tcase, test_liveness_active_nothing_to_send);
