@@ -52,6 +52,7 @@ struct sim_options {
 	__u32 lost_control_nth[2]; /* this control segment of each side is lost; 0: none */
 	bool firewall;		   /* nothing that is invalid may come to it */
 	__u64 forged_ns, forged_end_ns; /* the attacker sends so often, until then; 0: there is none */
+	bool forged_handshake;	   /* he sends to A alone, in whatever state it is; else to both, once they are established */
 	__u32 forged_near;	   /* so many of his numbers are near those of the connection: he has seen some of it */
 };
 
@@ -705,8 +706,10 @@ static inline void sim_attack(struct sim *sim, __u8 at)
 
 	if (sim->now_ns + sim->opt.forged_ns <= sim->opt.forged_end_ns)
 		sim_schedule(sim, sim->now_ns + sim->opt.forged_ns, SIM_ATTACK, at, NULL);
-	/* What would be right by chance proves nothing. A handshake cannot be told from his: it is not what he attacks here. */
-	if (!side->exists || side->c.state != CONN_ESTABLISHED || packet.seg.seq == side->c.rcv_nxt)
+	/* What would be right by chance proves nothing. */
+	if (packet.seg.seq == side->c.rcv_nxt)
+		return;
+	if (sim->opt.forged_handshake ? at : !side->exists || side->c.state != CONN_ESTABLISHED)
 		return;
 	sim->forged++;
 	sim_arrives(sim, at, &packet);

@@ -510,6 +510,31 @@ static void check_attack(void)
 		sim_fail(&sim, "%u of %u forged segments were delivered", sim.forged_delivered, sim.forged);
 }
 
+/*
+ * Forged SYNs, SYN-ACKs, ACKs and all else to the side that wants to connect, before and during the handshake, and as slowly as
+ * makes a half-open connection last. The peer says nothing to what it does not know.
+ */
+static void attack_handshake(void)
+{
+	any_world();
+	sim.opt.delay_ns %= 50 * NSEC_PER_MSEC;
+	sim.opt.forged_handshake = true;
+	sim.opt.forged_ns = any(2) ? (1 + any(1000)) * NSEC_PER_MSEC : (1 + any(7)) * NSEC_PER_SEC;
+	sim.opt.forged_end_ns = sim.now_ns + 7 * NSEC_PER_SEC;
+	sim.opt.settings[1].guard = any(2) ? GUARD_SILENT : GUARD_RESET;
+	app(0, 20 * NSEC_PER_MSEC + sim_up_to(&sim, 2 * NSEC_PER_SEC), 250, 1 + any(1400), 20 * NSEC_PER_MSEC);
+}
+
+/* Not a datagram is lost, for none waits longer than the queue has room. */
+static void check_attack_handshake(void)
+{
+	check_recovered();
+	check_flows_from(0);
+	if (sim.side[0].established_ns > sim.side[0].sent_ns[0] + 3 * NSEC_PER_SEC / 2)
+		sim_fail(&sim, "established %llu ms after the first datagram",
+			 (unsigned long long)(sim.side[0].established_ns - sim.side[0].sent_ns[0]) / NSEC_PER_MSEC);
+}
+
 static void run_20_seconds(void)
 {
 	sim_run(&sim, 20 * NSEC_PER_SEC);
@@ -584,6 +609,7 @@ static const struct scenario scenarios[] = {
 	{ "long-outage", long_outage, run_20_seconds, check_long_outage, 50 },
 	{ "firewall", firewall, run_25_seconds, check_firewall, 1000 },
 	{ "attack", attack, run_8_seconds, check_attack, 500 },
+	{ "attack-handshake", attack_handshake, run_25_seconds, check_attack_handshake, 500 },
 	{ "hours", hours, run_hours, check_hours, 50 },
 	{ "hours-of-loss", hours_of_loss, run_hours, check_hours_of_loss, 50 },
 };
