@@ -64,7 +64,7 @@ static struct mimic_conn sent_conn(__u8 padding)
 	struct mimic_conn conn = rig_established(SEQ + 1, ACK, padding);
 
 	conn.c.snd_una = conn.c.lately_nxt = conn.c.earlier_nxt = SEQ;
-	conn.c.sent_ns = model_now_ns();
+	conn.c.sent_ns = model_now_ns() + 3600 * NSEC_PER_SEC; /* just now, however slow the machine is */
 	return conn;
 }
 
@@ -256,12 +256,18 @@ START_TEST(test_numbers)
 		expect(rig_get(rig, &key, &now));
 		rig_expect_bytes(rig, "connection", (const __u8 *)&now.c, sizeof(now.c), (const __u8 *)&conn.c,
 				 sizeof(conn.c));
+		/* Too long ago. */
+		conn.c.sent_ns = model_now_ns() - 2 * CONN_LATELY_NS;
+		rig_put(rig, &key, &conn);
+		spec.quoted.tcp.seq = SEQ + 9999;
+		expect_dropped(rig, "what was sent long ago", &spec);
 		/* Of a handshake, the SYN. */
 		conn.c.state = CONN_SYN_SENT;
 		rig_put(rig, &key, &conn);
 		spec.quoted.tcp.flags = TCP_SYN;
 		spec.quoted.tcp.options_len = 12;
 		spec.quoted.payload_len = 0;
+		spec.quoted.tcp.seq = SEQ + 10000;
 		expect_dropped(rig, "other SYN", &spec);
 		spec.quoted.tcp.seq = SEQ + 9999;
 		expect_turned(rig, &spec, &outer, 0, 1388, 0);
