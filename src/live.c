@@ -158,7 +158,8 @@ static bool live_renew(struct live *live, const char *what)
 		return true; /* an error was */
 	if (!result.added && !result.removed && !result.changed)
 		return false;
-	log_info("%s: %zu filter%s added, %zu removed", what, result.added, result.added == 1 ? "" : "s", result.removed);
+	log_info("%s: %zu filter%s added, %zu removed, %zu changed", what, result.added, result.added == 1 ? "" : "s",
+		 result.removed, result.changed);
 	live->publish(live->context);
 	return true;
 }
