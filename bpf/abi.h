@@ -11,18 +11,21 @@
 
 #include "core/addr.h"
 #include "core/conn.h"
+#include "core/figures.h"
 #include "core/settings.h"
 #include "core/siphash.h"
 
 enum {
 	MIMIC_CONNS_MAX = 131072,   /* entries of the connection map */
 	MIMIC_FILTERS_MAX = 8192,   /* filters: addresses and prefixes */
+	MIMIC_TOTALS_MAX = 2 * MIMIC_FILTERS_MAX, /* entries of the map of totals: filters may come and go */
 	MIMIC_MTU_MAX = 9600,	    /* L3 bytes: what the loops over payloads cover, a jumbo frame */
 	MIMIC_L2_MAX = 22,	    /* Ethernet and two VLAN tags */
 	MIMIC_COMMANDS_MAX = 64,    /* in one run of the command program */
 	MIMIC_HALF_OPEN_MAX = 4096, /* half-open connections of responders; beyond, SYN cookies */
 	MIMIC_RESETS_MAX = 4096,    /* sources of which is known when they got a RST */
 	MIMIC_EVENTS_BYTES = 1 << 20,
+	MIMIC_TRACES_BYTES = 1 << 20,
 	MIMIC_HELD_TOTAL_BYTES = 32 << 20, /* of all frames that wait in the daemon */
 };
 
@@ -50,15 +53,33 @@ struct mimic_conn {
 	__u8 rx_partial; /* not 0: among the last segments some came with CHECKSUM_PARTIAL, repaired at TC ingress */
 	__u8 outgoing; /* a datagram out began it, which matters to flow_filter() */
 	__u8 pad[2];
+	struct filter_prefix filter; /* that the first packet matched */
 };
 
 /* The same on every machine: i386 and BPF have different ideas of alignment. */
 _Static_assert(_Alignof(struct mimic_conn) == 8 && sizeof(struct mimic_conn) % 8 == 0, "mimic_conn is a map value");
 
 /*
- * Map `filters`: struct filter_key -> struct conn_settings, for one address; map `prefixes`: struct filter_prefix -> the same. Written
- * by the daemon.
+ * Map `filters`: struct filter_key -> struct conn_settings, for one address; map `prefixes`: struct filter_prefix -> this. Written by
+ * the daemon.
  */
+struct mimic_prefix {
+	struct conn_settings settings;
+	__u8 pad[2];
+	struct filter_prefix filter; /* its key once more, which a lookup does not tell */
+};
+
+_Static_assert(sizeof(struct mimic_prefix) == 44, "mimic_prefix has no hidden padding");
+
+/*
+ * Map `filter_totals`: struct filter_prefix -> this, the sum over the connections of a filter that have ended. Written by the program
+ * mimic_command only, which never runs twice at once. Who adds it to what lives looks at figures_moves before and after.
+ */
+struct mimic_filter_total {
+	__aligned_u64 ended; /* connections */
+	struct figures_traffic traffic;
+	struct figures_events events;
+};
 
 /* Ring `events`: what the daemon has to do after a segment, a datagram or a tick. */
 struct mimic_event {
@@ -86,6 +107,29 @@ struct mimic_stray {
 _Static_assert(sizeof(struct mimic_stray) < sizeof(struct mimic_event), "the size tells them apart");
 
 #define MIMIC_STRAY_NS 1000000000ULL
+/* Ring `traces`: what a connection decided about a packet, and the control segments that follow from it. Read by `mimic trace`. */
+enum mimic_trace_direction {
+	TRACE_NONE, /* no packet: time passed */
+	TRACE_IN,
+	TRACE_OUT,
+};
+
+struct mimic_trace {
+	__aligned_u64 now_ns;
+	struct conn_key key;
+	__u32 seq, ack; /* with TRACE_OUT: when the verdict is PASS */
+	__u16 window;
+	__u16 payload_len; /* padding included */
+	__u8 flags;
+	__u8 direction; /* enum mimic_trace_direction */
+	__u8 verdict;	/* enum verdict */
+	__u8 reason;	/* enum reason */
+	struct reply reply[CONN_REPLIES]; /* flags: 0: none */
+	__u8 window_scale; /* as in mimic_event */
+	__u8 pad[3];
+};
+
+_Static_assert(sizeof(struct mimic_trace) == 88, "mimic_trace has no hidden padding");
 
 /* Perf buffers `held`: this, then the frame from its first byte, frame_len bytes. */
 struct mimic_held {
@@ -154,8 +198,12 @@ struct mimic_shared {
 	__s32 half_open;	/* connections of responders in SYN_RECEIVED, and those that were reset in it lately: kept by BPF, put right by the daemon each second */
 	__u32 prefixes;		/* entries of that map: 0, and nobody looks there */
 	__aligned_u64 cookie_ns; /* when BPF answered a SYN by a cookie last */
+	__aligned_u64 trace_until_ns; /* until then records go to the ring of traces: set by the tracer */
 	__aligned_u64 partial_ns; /* when XDP restored a datagram last whose checksum is open; 0: never */
 	__aligned_u64 stray_ns;   /* when XDP told of a stray SYN last */
+	__aligned_u64 trace_lost; /* records for which the ring had no room */
+	__u32 figures_moves; /* odd: an ended connection's figures are on their way to the totals of its filter */
+	__u32 pad;
 	__u8 local_ports[65536 / 8];  /* bit per port (host order) that a local= filter names */
 	__u8 remote_ports[65536 / 8]; /* and a remote= filter */
 };

@@ -13,6 +13,8 @@
 #include "context.h"
 #include "flow.h"
 #include "maps.h"
+#include "totals.h"
+#include "trace.h"
 
 /* Under the lock. */
 static __always_inline void command_change(struct work *w, struct mimic_conn *value, __u32 type,
@@ -45,6 +47,8 @@ static __always_inline int command_entry(struct work *w, __u32 type, const struc
 	__builtin_memset(&w->eff, 0, sizeof(w->eff));
 	if (!flow_lock(value, &w->key))
 		return 0;
+	if (type == COMMAND_LOST)
+		conn_note_drop(&value->c, REASON_DROP_RELEASE, entry->count);
 	if (type != COMMAND_REFIT)
 		command_change(w, value, type, entry);
 	else if (value->outgoing == outgoing) /* else it has just begun anew, with what is right now */
@@ -52,13 +56,22 @@ static __always_inline int command_entry(struct work *w, __u32 type, const struc
 	w->window_scale = conn_window_scale(&value->c);
 	w->l2 = value->l2;
 	w->flow_label = value->flow_label;
+	if (w->eff.remove)
+		totals_take(w, value);
 	flow_unlock(value);
 	stage_end();
 	w->mtu = 0;
 	flow_tell(w, &w->l2);
 	flow_count(w);
-	if (w->eff.remove)
+	stage_end();
+	if (w->eff.reply[0].flags || w->eff.reason)
+		trace(w, TRACE_NONE);
+	stage_end();
+	if (w->eff.remove) {
+		totals_add(w);
 		bpf_map_delete_elem(&conns, &w->key);
+		totals_end();
+	}
 	return 0;
 }
 

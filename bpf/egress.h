@@ -14,6 +14,7 @@
 #include "maps.h"
 #include "partial.h"
 #include "too_big.h"
+#include "trace.h"
 
 #define EGRESS_FRAGMENT_NS NSEC_PER_SEC /* the rest of a fragmented datagram follows at once */
 
@@ -49,18 +50,21 @@ static __always_inline int egress_first_fragment(const struct work *w)
  * To the staging device: it splits and completes what cannot be transformed as it is, and sends it back here as a
  * fresh skb. The device speaks Ethernet; links without an L2 header get one for the way.
  */
-static __always_inline int egress_stage(struct __sk_buff *skb, const struct work *w)
+static __always_inline int egress_stage(struct __sk_buff *skb, const struct work *w, struct mimic_conn *value)
 {
 	__u32 ifindex = *(const volatile __u32 *)&shared.staging_ifindex;
 	__be16 proto = w->pkt.ipv6 ? host_to_be16(ETH_P_IPV6) : host_to_be16(ETH_P_IP);
 
 	if (!ifindex || w->staged) {
-		count(ifindex ? REASON_DROP_TRANSFORM : REASON_DROP_NO_STAGING);
+		if (ifindex)
+			flow_drop(w, value, REASON_DROP_TRANSFORM);
+		else
+			flow_drop(w, value, REASON_DROP_NO_STAGING);
 		return TC_ACT_SHOT;
 	}
 	if (!config.ethernet && (bpf_skb_change_head(skb, sizeof(struct ethhdr), 0) ||
 				 bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &proto, sizeof(proto), 0))) {
-		count(REASON_DROP_TRANSFORM);
+		flow_drop(w, value, REASON_DROP_TRANSFORM);
 		return TC_ACT_SHOT;
 	}
 	count(REASON_TX_STAGED);
@@ -128,6 +132,7 @@ static __always_inline int egress_hold(struct __sk_buff *skb, struct work *w, st
 		if (flow_lock(value, &w->key)) {
 			if (value->c.epoch == meta->epoch)
 				conn_unhold_unsent(&value->c, meta->number, meta->payload_len);
+			conn_note_drop(&value->c, REASON_DROP_HOLD_FAILED, 1);
 			flow_unlock(value);
 		}
 		count(REASON_DROP_HOLD_FAILED);
@@ -162,6 +167,8 @@ static __always_inline int egress_flow(struct __sk_buff *skb, struct work *w, st
 	flow_tell(w, &w->l2);
 	flow_count(w);
 	stage_end();
+	trace(w, TRACE_OUT);
+	stage_end();
 	if (w->eff.verdict == VERDICT_HOLD)
 		return egress_hold(skb, w, value);
 	w->waits = w->eff.verdict == VERDICT_WAIT;
@@ -173,7 +180,7 @@ static __always_inline int egress_flow(struct __sk_buff *skb, struct work *w, st
 			payload_len <= 1 ? TCP_ACK | TCP_PSH : TCP_ACK, w->eff.window);
 	stage_end();
 	if (egress_transform(skb, w)) {
-		count(REASON_DROP_TRANSFORM);
+		flow_drop(w, value, REASON_DROP_TRANSFORM);
 		return TC_ACT_SHOT;
 	}
 	return TC_ACT_UNSPEC;
@@ -251,13 +258,13 @@ static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w,
 		w->fits = egress_fits(w);
 		err = egress_prepare(skb, w);
 		if (err && err != -ENOTSUPP_KERNEL && w->fits) {
-			count(REASON_DROP_TRANSFORM);
+			flow_drop(w, value, REASON_DROP_TRANSFORM);
 			return TC_ACT_SHOT;
 		}
 		w->stages = err == -ENOTSUPP_KERNEL;
 		stage_end();
 		if (!w->fits && !w->stages)
-			return too_big(skb, w);
+			return too_big(skb, w, value);
 	}
 	stage_end();
 	egress_l2(skb, w);
@@ -274,7 +281,7 @@ static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w,
 		return egress_flow(skb, w, value);
 	if (!w->released && !w->staged)
 		*(volatile __u32 *)&value->mark = w->mark; /* the packet comes back without it */
-	return egress_stage(skb, w);
+	return egress_stage(skb, w, value);
 }
 
 /*

@@ -31,12 +31,13 @@ static __always_inline enum parse_result flow_parse(struct __sk_buff *skb, bool 
 }
 
 /*
- * Whether a filter names this end: its address, or else a prefix, the longest. Its settings go to w->settings: two maps' values
- * in one pointer would be two states of everything behind it. On the stack the key cost the verifier as much (egress, 6.18,
- * clang 14): twice the instructions, for its place was used again, by other paths.
+ * Whether a filter names this end: its address, or else a prefix, the longest. Its settings go to w->settings, and it itself to
+ * w->filter: two maps' values in one pointer would be two states of everything behind it. On the stack the key cost the verifier
+ * as much (egress, 6.18, clang 14): twice the instructions, for its place was used again, by other paths.
  */
 static __always_inline bool flow_filter_end(struct work *w, const struct addr *addr, __be16 port, enum filter_origin origin)
 {
+	const struct mimic_prefix *prefix;
 	const struct conn_settings *settings;
 
 	w->end.bits = FILTER_KEY_HEAD_BITS + ADDR_BITS;
@@ -44,14 +45,16 @@ static __always_inline bool flow_filter_end(struct work *w, const struct addr *a
 	settings = bpf_map_lookup_elem(&filters, &w->end.key);
 	if (settings) {
 		w->settings = *settings;
+		w->filter = w->end;
 		return true;
 	}
 	if (!*(const volatile __u32 *)&shared.prefixes)
 		return false;
-	settings = bpf_map_lookup_elem(&prefixes, &w->end);
-	if (!settings)
+	prefix = bpf_map_lookup_elem(&prefixes, &w->end);
+	if (!prefix)
 		return false;
-	w->settings = *settings;
+	w->settings = prefix->settings;
+	w->filter = prefix->filter;
 	return true;
 }
 
@@ -85,10 +88,13 @@ static __always_inline struct mimic_conn *flow_create(struct work *w, bool outgo
 	const struct siphash_key isn_key = { { config.isn_key.word[0], config.isn_key.word[1] } };
 	struct mimic_conn *fresh = (void *)&w->fresh;
 
-	__builtin_memset(&w->fresh, 0, sizeof(w->fresh));
+	/* All but the events, which nobody writes here, so that they stay as the kernel made them, zero. */
+	__builtin_memset(fresh, 0, offsetof(struct mimic_conn, c.events));
+	__builtin_memset(&fresh->l2, 0, sizeof(*fresh) - offsetof(struct mimic_conn, l2));
 	fresh->l2 = w->l2;
 	fresh->key = w->key;
 	fresh->outgoing = outgoing;
+	fresh->filter = w->filter;
 	w->env.random = bpf_get_prandom_u32();
 	conn_init(&fresh->c, &w->env, &w->settings, (__u32)siphash_conn_key(&isn_key, &w->key));
 	/* Another CPU may be faster: then its entry serves as well. */
@@ -115,6 +121,16 @@ static __always_inline bool flow_lock(struct mimic_conn *value, const struct con
 		return true;
 	bpf_spin_unlock(&value->lock);
 	return false;
+}
+
+/* Counts a packet that the shell drops, of a connection or (NULL) of none. */
+static __always_inline void flow_drop(const struct work *w, struct mimic_conn *value, const enum reason reason)
+{
+	count(reason);
+	if (!value || !flow_lock(value, &w->key))
+		return;
+	conn_note_drop(&value->c, reason, 1);
+	flow_unlock(value);
 }
 
 /* Tells the daemon what the effect w->eff asks for, if anything. */

@@ -13,6 +13,7 @@
 #include "icmp_error.h"
 #include "maps.h"
 #include "syncookie.h"
+#include "trace.h"
 
 enum {
 	INGRESS_CONTROL_MAX = 64, /* bytes of a control segment whose checksum is verified */
@@ -276,12 +277,14 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 	flow_tell(w, &w->l2);
 	flow_count(w);
 	stage_end();
+	trace(w, TRACE_IN);
+	stage_end();
 	if (w->eff.remove)
 		bpf_map_delete_elem(&conns, &w->key);
 	if (w->eff.verdict != VERDICT_PASS)
 		return XDP_DROP;
 	if (ingress_restore(ctx, w)) {
-		count(REASON_DROP_RX_RESTORE);
+		flow_drop(w, value, REASON_DROP_RX_RESTORE);
 		return XDP_DROP;
 	}
 	if (w->partial) {
@@ -370,6 +373,8 @@ static __always_inline struct mimic_conn *ingress_unknown(struct xdp_md *ctx, st
 	}
 	flow_tell(w, &w->l2);
 	flow_count(w);
+	stage_end();
+	trace(w, TRACE_IN);
 	return NULL;
 }
 
@@ -392,7 +397,7 @@ static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, s
 		return XDP_DROP;
 	}
 	if (ingress_is_control(&w->seg) && !ingress_checksum_is_right(ctx, w)) {
-		count(REASON_DROP_RX_CHECKSUM);
+		flow_drop(w, value, REASON_DROP_RX_CHECKSUM);
 		return XDP_DROP;
 	}
 	flow_env(&w->env);
@@ -401,8 +406,10 @@ static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, s
 	if (!value || *(const volatile __u8 *)&value->c.state == CONN_IDLE) {
 		ingress_l2(ctx, w);
 		stage_end();
-		if (value)
+		if (value) {
 			w->settings = value->c.settings;
+			w->filter = value->filter; /* should it be made anew */
+		}
 		stage_end();
 		if (syncookie_is_acknowledged(w))
 			value = ingress_recall(w);

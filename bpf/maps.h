@@ -24,7 +24,7 @@ struct {
 	__uint(max_entries, 2 * MIMIC_FILTERS_MAX + 1);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct filter_prefix);
-	__type(value, struct conn_settings);
+	__type(value, struct mimic_prefix);
 } prefixes SEC(".maps");
 
 struct {
@@ -36,9 +36,22 @@ struct {
 } conns SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MIMIC_TOTALS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct filter_prefix);
+	__type(value, struct mimic_filter_total);
+} filter_totals SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, MIMIC_EVENTS_BYTES);
 } events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, MIMIC_TRACES_BYTES);
+} traces SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);

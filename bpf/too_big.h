@@ -121,10 +121,12 @@ static __always_inline int too_big_answer(struct __sk_buff *skb, struct work *w)
 	return too_big_turn(skb);
 }
 
-static __always_inline int too_big(struct __sk_buff *skb, struct work *w)
+/* value: the connection, NULL where there is none yet. */
+static __always_inline int too_big(struct __sk_buff *skb, struct work *w, struct mimic_conn *value)
 {
 	w->mtu = (__u16)(*(const volatile __u32 *)&shared.mtu - TRANSFORM_GROWTH - w->padding_max);
-	count(REASON_DROP_TOO_BIG);
+	flow_drop(w, value, REASON_DROP_TOO_BIG);
+	stage_end();
 	if (!too_big_may_tell())
 		return TC_ACT_SHOT;
 	__builtin_memset(&w->eff, 0, sizeof(w->eff));

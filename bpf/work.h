@@ -37,6 +37,9 @@ struct work {
 	struct env env;
 	struct effect eff;
 	struct work_conn fresh; /* a connection under construction */
+	struct filter_prefix filter; /* that matched, where there was no connection */
+	struct filter_prefix ended_filter;
+	struct mimic_filter_total ended; /* figures of a connection that is removed */
 	struct icmp_quoted quoted;
 	struct icmp_message icmp;
 	struct mimic_held held;

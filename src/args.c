@@ -13,6 +13,7 @@ enum {
 	KEY_CHECK = 0x100,
 	KEY_DATAPATH,
 	KEY_RESOLVE_INTERVAL,
+	KEY_JSON,
 };
 
 /* Read by argp: what --version prints. */
@@ -158,6 +159,7 @@ void args_run_free(struct args_run *args)
 static const struct argp_option show_options[] = {
 	{ "process", 'p', NULL, 0, "Only the process, its settings, filters and counters", 0 },
 	{ "connections", 'c', NULL, 0, "Only the connections", 0 },
+	{ "json", KEY_JSON, NULL, 0, "As a JSON document", 0 },
 	{ 0 },
 };
 
@@ -171,6 +173,9 @@ static error_t show_parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'c':
 		args->connections = true;
+		return 0;
+	case KEY_JSON:
+		args->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
 	case ARGP_KEY_NO_ARGS:

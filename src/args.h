@@ -35,6 +35,7 @@ struct args_show {
 	const char *ifname;
 	bool process; /* both are true when neither option was given */
 	bool connections;
+	bool json;
 };
 
 #define _cleanup_args_run_ __attribute__((cleanup(args_run_free)))
@@ -71,6 +72,8 @@ error_t args_take_ifname(const char **ifname, int key, char *arg, const struct a
 /* The subcommands, each in the file of its name. 0 or -errno; errors are logged. */
 int cmd_run(const struct args_run *args);
 int cmd_show(const struct args_show *args);
-int cmd_check(int argc, char **argv); /* parses its options itself */
+int cmd_check(int argc, char **argv); /* these parse their options themselves */
+int cmd_stats(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 
 #endif

@@ -235,6 +235,9 @@ static int run_publish(struct run *run)
 		.whitelist_id = datapath_map_id(run->datapath.filters_fd),
 		.counters_id = datapath_map_id(run->datapath.counters_fd),
 		.conns_id = datapath_map_id(run->datapath.conns_fd),
+		.totals_id = datapath_map_id(run->datapath.totals_fd),
+		.traces_id = datapath_map_id(run->datapath.traces_fd),
+		.shared_id = datapath_map_id(run->datapath.shared_fd),
 		.settings = run->settings,
 	};
 	int err;

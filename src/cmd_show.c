@@ -13,11 +13,13 @@
 
 #include "abi.h"
 #include "args.h"
+#include "clock.h"
 #include "datapath.h"
 #include "filter.h"
 #include "instance.h"
 #include "log.h"
 #include "reasons.h"
+#include "report_json.h"
 #include "runfile.h"
 #include "util.h"
 
@@ -149,6 +151,45 @@ static int show_connections(const struct style *style, const struct run_info *in
 	return 0;
 }
 
+/* As open_and_show_counters(). False: they are not known. */
+static bool read_counters(const struct run_info *info, uint64_t *counters)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (!info->counters_id)
+		return false;
+	fd = bpf_map_get_fd_by_id(info->counters_id);
+	if (fd < 0) {
+		log_warn("cannot open the map of counters %u: %s%s", info->counters_id, strerror(-fd),
+			 fd == -EPERM ? "; run as root" : "");
+		return false;
+	}
+	for (int i = REASON_NONE + 1; i < REASON_COUNT; i++)
+		counters[i] = datapath_counter(fd, (enum reason)i);
+	return true;
+}
+
+static int show_as_json(const struct args_show *args, const struct run_info *info)
+{
+	_cleanup_instance_conns_ struct instance_conns conns = { 0 };
+	struct report report = {
+		.ifname = args->ifname, .info = info, .process = args->process, .connections = args->connections,
+	};
+	uint64_t counters[REASON_COUNT] = { 0 };
+	int err;
+
+	if (args->process && read_counters(info, counters))
+		report.counters = counters;
+	if (args->connections && info->datapath[0]) {
+		err = instance_read_conns(info, &conns);
+		if (err)
+			return err;
+		report.conns = &conns;
+	}
+	report.now_ns = clock_now_ns();
+	return report_print(report_json(&report), true);
+}
+
 int cmd_show(const struct args_show *args)
 {
 	_cleanup_run_info_ struct run_info info = { 0 };
@@ -164,6 +205,8 @@ int cmd_show(const struct args_show *args)
 			info.version);
 	else if (!info.datapath[0])
 		log_warn("the lock file of %s is damaged: filters and connections are not known; restart Mimic", args->ifname);
+	if (args->json)
+		return show_as_json(args, &info);
 	if (args->process) {
 		show_process(style, args->ifname, &info);
 		open_and_show_counters(style, &info);

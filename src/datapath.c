@@ -85,7 +85,6 @@ static int datapath_program(const struct bpf_object *object, const char *name)
 static int datapath_find(struct datapath *datapath)
 {
 	struct bpf_object *object = datapath->object;
-	int shared_fd = bpf_object__find_map_fd_by_name(object, ".data.shared");
 	void *shared;
 
 	datapath->egress_fd = datapath_program(object, "mimic_egress");
@@ -101,14 +100,17 @@ static int datapath_find(struct datapath *datapath)
 	datapath->events_fd = bpf_object__find_map_fd_by_name(object, "events");
 	datapath->held_fd = bpf_object__find_map_fd_by_name(object, "held");
 	datapath->counters_fd = bpf_object__find_map_fd_by_name(object, "counters");
-	if (shared_fd < 0 || datapath->egress_fd < 0 || datapath->ingress_fd < 0 || datapath->command_fd < 0 ||
+	datapath->totals_fd = bpf_object__find_map_fd_by_name(object, "filter_totals");
+	datapath->traces_fd = bpf_object__find_map_fd_by_name(object, "traces");
+	datapath->shared_fd = bpf_object__find_map_fd_by_name(object, ".data.shared");
+	if (datapath->shared_fd < 0 || datapath->totals_fd < 0 || datapath->traces_fd < 0 || datapath->egress_fd < 0 || datapath->ingress_fd < 0 || datapath->command_fd < 0 ||
 	    datapath->repair_fd < 0 || datapath->staged_fd < 0 || datapath->staging_turn_fd < 0 ||
 	    datapath->staging_pass_fd < 0 ||
 	    datapath->conns_fd < 0 || datapath->filters_fd < 0 || datapath->prefixes_fd < 0 || datapath->events_fd < 0 || datapath->held_fd < 0 ||
 	    datapath->counters_fd < 0)
 		return -ENOENT;
 	/* libbpf makes maps of .data sections BPF_F_MMAPABLE; what it maps itself is the initial value only. */
-	shared = mmap(NULL, sizeof(*datapath->shared), PROT_READ | PROT_WRITE, MAP_SHARED, shared_fd, 0);
+	shared = mmap(NULL, sizeof(*datapath->shared), PROT_READ | PROT_WRITE, MAP_SHARED, datapath->shared_fd, 0);
 	if (shared == MAP_FAILED)
 		return -errno;
 	datapath->shared = shared;
@@ -198,7 +200,8 @@ static __u8 *datapath_port_bits(const struct datapath *datapath, enum filter_ori
 static int datapath_write_filter(const struct datapath *datapath, const struct filter *filter, const struct filter_prefix *prefix,
 				 const struct conn_settings *settings)
 {
-	int err = filter->prefix_len < ADDR_BITS ? bpf_map_update_elem(datapath->prefixes_fd, prefix, settings, BPF_ANY) :
+	const struct mimic_prefix value = { .settings = *settings, .filter = *prefix };
+	int err = filter->prefix_len < ADDR_BITS ? bpf_map_update_elem(datapath->prefixes_fd, prefix, &value, BPF_ANY) :
 						   bpf_map_update_elem(datapath->filters_fd, &filter->key, settings, BPF_ANY);
 
 	return err ? -errno : 0;

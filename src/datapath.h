@@ -31,6 +31,7 @@ struct datapath {
 	int egress_fd, ingress_fd, repair_fd, command_fd; /* programs */
 	int staged_fd, staging_turn_fd, staging_pass_fd;  /* of the staging device */
 	int conns_fd, filters_fd, prefixes_fd, events_fd, held_fd, counters_fd; /* maps */
+	int totals_fd, shared_fd, traces_fd;
 };
 
 #define _cleanup_datapath_ __attribute__((cleanup(datapath_close)))

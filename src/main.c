@@ -29,6 +29,8 @@ static const struct args_command commands[] = {
 	{ "run", "carry UDP as TCP on an interface", main_run },
 	{ "show", "show what runs there, its filters and connections", main_show },
 	{ "check", "say what on this machine hinders Mimic, and what to do", cmd_check },
+	{ "stats", "show what its connections and filters carried", cmd_stats },
+	{ "trace", "print its segments as they come and go", cmd_trace },
 	{ 0 },
 };
 

@@ -243,6 +243,12 @@ static void print_info(FILE *out, const struct run_info *info)
 		info->ingress_id, info->whitelist_id, info->conns_id);
 	if (info->counters_id)
 		fprintf(out, "counters_id=%u\n", info->counters_id);
+	if (info->totals_id)
+		fprintf(out, "totals_id=%u\n", info->totals_id);
+	if (info->traces_id)
+		fprintf(out, "traces_id=%u\n", info->traces_id);
+	if (info->shared_id)
+		fprintf(out, "shared_id=%u\n", info->shared_id);
 	for (i = 0; settings_key(i); i++) {
 		settings_print_value(value, sizeof(value), settings_key(i), &info->settings);
 		fprintf(out, "%s=%s\n", settings_key(i), value);
@@ -336,6 +342,9 @@ static const struct {
 	{ "whitelist_id", offsetof(struct run_info, whitelist_id) },
 	{ "conns_id", offsetof(struct run_info, conns_id) },
 	{ "counters_id", offsetof(struct run_info, counters_id) },
+	{ "totals_id", offsetof(struct run_info, totals_id) },
+	{ "traces_id", offsetof(struct run_info, traces_id) },
+	{ "shared_id", offsetof(struct run_info, shared_id) },
 };
 
 static unsigned long read_number(const char *text, unsigned long max)

@@ -52,6 +52,8 @@ struct run_info {
 	__u32 egress_id, ingress_id;   /* kernel ids of programs */
 	__u32 whitelist_id, conns_id;  /* kernel ids of maps */
 	__u32 counters_id;	       /* and of this one; 0: unknown, not in the file */
+	__u32 totals_id, shared_id;    /* and of the totals of filters, and the variables; likewise */
+	__u32 traces_id;	       /* and of the ring of traces */
 	char xdp_mode[16];	       /* in force: native, skb or hardware */
 	char datapath[16];	       /* bpf, kfunc; empty: a file of Mimic 0.7.x */
 	struct conn_settings settings; /* global ones in force */

@@ -28,7 +28,7 @@ CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, _
 	if (released)
 		conn->held_ns = env->now_ns;
 	if (conn->snd_wnd < need) {
-		conn_drop(eff, REASON_DROP_WINDOW);
+		conn_drop(conn, eff, REASON_DROP_WINDOW);
 	} else {
 		eff->verdict = VERDICT_PASS;
 		eff->reason = released ? REASON_TX_RELEASED : REASON_TX_DATA;
@@ -40,6 +40,8 @@ CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, _
 		conn->snd_nxt += need;
 		conn->snd_wnd -= need;
 		conn->last_use_ns = env->now_ns;
+		conn->traffic.tx_packets++;
+		conn->traffic.tx_bytes += payload_len;
 		if (!conn->unanswered_ns)
 			conn->unanswered_ns = env->now_ns;
 		conn_note_tx(conn, env);
@@ -77,16 +79,16 @@ CORE_FN void conn_egress(struct conn *conn, const struct env *env, __u32 payload
 		return;
 	}
 	if (released || conn->state == CONN_CLOSED) { /* its queue was given up */
-		conn_drop(eff, REASON_DROP_CONN_ENDED);
+		conn_drop_unknown(eff, REASON_DROP_CONN_ENDED);
 		return;
 	}
 	if (conn->state == CONN_IDLE) {
 		if (!conn->settings.handshake_interval_s) {
-			conn_drop(eff, REASON_DROP_PASSIVE);
+			conn_drop(conn, eff, REASON_DROP_PASSIVE);
 			return;
 		}
 		if (env->now_ns < conn->cooldown_ns && conn_age(env->now_ns, conn->syn_ns) < CONN_COOLDOWN_SYN_NS) {
-			conn_drop(eff, REASON_DROP_COOLDOWN);
+			conn_drop(conn, eff, REASON_DROP_COOLDOWN);
 			return;
 		}
 		conn_begin(conn, env, eff);

@@ -24,6 +24,7 @@ CORE_FN void conn_ingress_syn(struct conn *conn, const struct env *env, const st
 		conn->snd_nxt = conn_isn(conn, env) + 1;
 		conn->initiator = 0;
 		conn->simultaneous = 0;
+		conn->begun_ns = env->now_ns;
 		eff->half_open++;
 	} else if (conn_age(env->now_ns, conn->syn_ns) < CONN_CHALLENGE_NS) { /* its SYN-ACK was only just sent */
 		conn_consume(eff);
@@ -50,7 +51,7 @@ CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, con
 	}
 	if (seg->flags & TCP_SYN) {
 		if (!seg->options_ok) {
-			conn_drop(eff, REASON_DROP_RX_OPTIONS);
+			conn_drop(conn, eff, REASON_DROP_RX_OPTIONS);
 			return;
 		}
 		if (seg->flags & TCP_ACK && seg->ack != conn->snd_nxt) {
@@ -78,7 +79,7 @@ CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, con
 	 */
 	if (seg->flags & TCP_ACK && seg->ack != conn->snd_nxt && conn_may_challenge(conn, env)) {
 		conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
-		conn_send_syn(conn, env, eff, conn->timer_ns > env->now_ns ? conn->timer_ns - env->now_ns : 0);
+		conn_repeat_syn_timed(conn, env, eff, conn->timer_ns > env->now_ns ? conn->timer_ns - env->now_ns : 0);
 	}
 }
 
@@ -100,12 +101,14 @@ CORE_FN void conn_ingress_data(struct conn *conn, const struct env *env, const s
 
 	conn->last_use_ns = env->now_ns;
 	if (seg->payload_len < padding) {
-		conn_drop(eff, REASON_DROP_RX_PADDING);
+		conn_drop(conn, eff, REASON_DROP_RX_PADDING);
 		return;
 	}
 	eff->verdict = VERDICT_PASS;
 	eff->reason = REASON_RX_DATA;
 	eff->padding = padding;
+	conn->traffic.rx_packets++;
+	conn->traffic.rx_bytes += seg->payload_len - padding;
 }
 
 /*
@@ -215,6 +218,7 @@ CORE_FN void conn_ingress_close(struct conn *conn, const struct env *env, const 
 		return;
 	}
 	eff->reason = REASON_RX_RST;
+	conn->events.resets++;
 	if (seg->flags & TCP_FIN && !(seg->flags & TCP_RST))
 		conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
 	conn_lost(conn, env, false, eff);
@@ -274,11 +278,11 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 		return;
 	}
 	if (!(seg->flags & TCP_ACK)) {
-		conn_drop(eff, REASON_DROP_RX_STATE);
+		conn_drop(conn, eff, REASON_DROP_RX_STATE);
 		return;
 	}
 	if (diff > CONN_SEQ_TOLERANCE || diff < -CONN_SEQ_TOLERANCE || !conn_ack_is_possible(conn, seg)) {
-		conn_drop(eff, REASON_DROP_RX_WINDOW);
+		conn_drop(conn, eff, REASON_DROP_RX_WINDOW);
 		if (conn_may_challenge(conn, env))
 			conn_reply_ack(conn, env, eff);
 		return;
@@ -322,6 +326,7 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 		if (seg->seq != conn->rcv_nxt)
 			return;
 		eff->reason = REASON_RX_RST;
+		conn->events.resets++;
 		if (!(seg->flags & TCP_RST) && conn->settings.guard != GUARD_SILENT)
 			conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
 		/* Counted as half open until the daemon counts anew, within a second: pairs of SYN and RST are a flood as well. */
@@ -333,7 +338,7 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 	}
 	if ((seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
 		if (!seg->options_ok) {
-			conn_drop(eff, REASON_DROP_RX_OPTIONS);
+			conn_drop(conn, eff, REASON_DROP_RX_OPTIONS);
 			return;
 		}
 		if (conn->simultaneous) { /* the peer did not get our ACK, or not our SYN */
@@ -350,14 +355,14 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 		return;
 	}
 	if (!(seg->flags & TCP_ACK) || seg->ack != conn->snd_nxt) {
-		conn_drop(eff, REASON_DROP_RX_STATE);
+		conn_drop(conn, eff, REASON_DROP_RX_STATE);
 		if (seg->flags & TCP_ACK && conn->settings.guard != GUARD_SILENT && conn_may_challenge(conn, env))
 			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
 		return;
 	}
 	if (seg->flags & TCP_SYN) {
 		if (!conn->simultaneous || !seg->options_ok) {
-			conn_drop(eff, conn->simultaneous ? REASON_DROP_RX_OPTIONS : REASON_DROP_RX_STATE);
+			conn_drop(conn, eff, conn->simultaneous ? REASON_DROP_RX_OPTIONS : REASON_DROP_RX_STATE);
 			return;
 		}
 		/* Only who got our SYN knows its number, while the SYN that came before may be anybody's. */
@@ -369,7 +374,7 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 	diff = seq_diff(seg->seq, conn->rcv_nxt);
 	if (diff < 0 || diff > CONN_SEQ_TOLERANCE) {
 		/* It knows our number: the peer, which has long been established, while a stranger's SYN has taken the place of its own. */
-		conn_drop(eff, REASON_DROP_RX_WINDOW);
+		conn_drop(conn, eff, REASON_DROP_RX_WINDOW);
 		if (conn_may_challenge(conn, env))
 			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
 		return;
@@ -392,10 +397,10 @@ CORE_FN bool conn_unknown(const struct conn_settings *settings, const struct seg
 	if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN) {
 		if (seg->options_ok)
 			return true;
-		conn_drop(eff, REASON_DROP_RX_OPTIONS);
+		conn_drop_unknown(eff, REASON_DROP_RX_OPTIONS);
 		return false;
 	}
-	conn_drop(eff, REASON_DROP_RX_UNKNOWN);
+	conn_drop_unknown(eff, REASON_DROP_RX_UNKNOWN);
 	if (!(seg->flags & (TCP_RST | TCP_FIN)) && settings->guard != GUARD_SILENT)
 		conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
 	return false;
@@ -412,6 +417,7 @@ CORE_FN void conn_recall_syn(struct conn *conn, const struct env *env, const str
 	conn->snd_nxt = seg->ack;
 	conn->peer_mss = TCP_MSS_DEFAULT;
 	conn->peer_wscale = CONN_WINDOW_SCALE;
+	conn->begun_ns = env->now_ns;
 	conn->last_rx_ns = env->now_ns;
 	conn->timer_ns = env->now_ns + CONN_HALF_OPEN_NS; /* should the segment itself be damaged */
 }
@@ -424,7 +430,8 @@ CORE_FN void conn_ingress(struct conn *conn, const struct env *env, const struct
 {
 	eff->epoch = conn->epoch;
 	if (seg->damaged) {
-		conn_drop(eff, REASON_DROP_RX_CHECKSUM);
+		conn_drop_unknown(eff, REASON_DROP_RX_CHECKSUM);
+		conn_note_drop(conn, REASON_DROP_RX_CHECKSUM, 1);
 		return;
 	}
 	switch (conn->state) {
@@ -438,13 +445,16 @@ CORE_FN void conn_ingress(struct conn *conn, const struct env *env, const struct
 		conn_ingress_syn_sent(conn, env, seg, eff);
 		break;
 	case CONN_IDLE:
-		if (conn_unknown(&conn->settings, seg, eff))
+		if (conn_unknown(&conn->settings, seg, eff)) {
 			conn_ingress_syn(conn, env, seg, eff);
-		else if (eff->reply[0].flags && !conn_may_challenge(conn, env))
+			break;
+		}
+		figures_count_drop(&conn->events, (enum reason)eff->reason, 1);
+		if (eff->reply[0].flags && !conn_may_challenge(conn, env))
 			eff->reply[0].flags = 0;
 		break;
 	default:
-		conn_drop(eff, REASON_DROP_RX_STATE);
+		conn_drop_unknown(eff, REASON_DROP_RX_STATE);
 	}
 }
 

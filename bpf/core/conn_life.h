@@ -6,13 +6,19 @@
 #include "conn_queue.h"
 #include "conn_state.h"
 
-CORE_FN void conn_repeat_syn(struct conn *conn, const struct env *env, struct effect *eff)
+CORE_FN void conn_reply_syn(struct conn *conn, const struct env *env, struct effect *eff)
 {
 	conn->syn_ns = env->now_ns;
 	conn_reply(eff, TCP_SYN, conn->snd_nxt - 1, 0, CONN_WINDOW_UNSCALED, 0);
 }
 
-CORE_FN void conn_send_syn(struct conn *conn, const struct env *env, struct effect *eff, __u64 patience_ns)
+CORE_FN void conn_repeat_syn(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	conn->events.syn_retries++;
+	conn_reply_syn(conn, env, eff);
+}
+
+CORE_FN void conn_repeat_syn_timed(struct conn *conn, const struct env *env, struct effect *eff, __u64 patience_ns)
 {
 	conn->timer_ns = env->now_ns + patience_ns;
 	conn_repeat_syn(conn, env, eff);
@@ -60,13 +66,15 @@ CORE_FN __u32 conn_syn_retries(const struct conn *conn)
 /* Simultaneous open: our SYN goes out, although the peer's has come. */
 CORE_FN void conn_cross(struct conn *conn, const struct env *env, struct effect *eff)
 {
+	conn->events.syn_retries += conn->state == CONN_SYN_SENT; /* else it is the first */
 	eff->half_open -= conn_is_half_open(conn);
 	conn->state = CONN_SYN_RECEIVED;
 	conn->initiator = 1;
 	conn->simultaneous = 1;
 	conn->single_syn = 0;
 	conn->retries = 0;
-	conn_send_syn(conn, env, eff, conn_crossing_patience(conn));
+	conn->timer_ns = env->now_ns + conn_crossing_patience(conn);
+	conn_reply_syn(conn, env, eff);
 }
 
 /* From IDLE. The first SYN of a connection; snd_nxt counts the SYN already. */
@@ -84,8 +92,10 @@ CORE_FN void conn_begin(struct conn *conn, const struct env *env, struct effect 
 	conn->challenge_ns = 0;
 	conn->retries = 0;
 	conn->single_syn = env->now_ns < conn->cooldown_ns;
-	conn_send_syn(conn, env, eff,
-		      conn->single_syn ? conn_patience(conn, 2, CONN_COOLDOWN_SYN_NS) : conn_syn_patience(conn));
+	conn->begun_ns = env->now_ns;
+	conn->timer_ns = env->now_ns +
+			 (conn->single_syn ? conn_patience(conn, 2, CONN_COOLDOWN_SYN_NS) : conn_syn_patience(conn));
+	conn_reply_syn(conn, env, eff);
 }
 
 CORE_FN void conn_send_probe(struct conn *conn, const struct env *env, struct effect *eff)
@@ -99,6 +109,7 @@ CORE_FN void conn_send_probe(struct conn *conn, const struct env *env, struct ef
 		conn->snd_nxt++;
 		conn->snd_wnd -= conn->snd_wnd > 0;
 	}
+	conn->events.probes++;
 	conn->rtt_wanted = !conn->probe_unanswered;
 	conn->probe_unanswered = 1;
 	conn->probe_ns = env->now_ns;
@@ -110,6 +121,7 @@ CORE_FN void conn_send_probe(struct conn *conn, const struct env *env, struct ef
 /* Asks the peer whether the connection still lives there, by so many probes; then it is lost. */
 CORE_FN void conn_begin_check(struct conn *conn, const struct env *env, __u8 probes, struct effect *eff)
 {
+	conn->events.checks++;
 	conn->check_probes = 1;
 	conn->check_probes_max = probes;
 	conn->chase_ns = 0;
@@ -118,10 +130,19 @@ CORE_FN void conn_begin_check(struct conn *conn, const struct env *env, __u8 pro
 	conn_send_probe(conn, env, eff);
 }
 
+CORE_FN void conn_note_established(struct conn *conn, const struct env *env)
+{
+	conn->established_ns = env->now_ns;
+	conn->handshake_ns = conn_age(env->now_ns, conn->begun_ns);
+	conn->events.established++;
+	conn->events.handshake_sum_ns += conn->handshake_ns;
+}
+
 CORE_FN void conn_established(struct conn *conn, const struct env *env, const struct segment *seg,
 			      struct effect *eff)
 {
 	eff->half_open -= conn_is_half_open(conn);
+	conn_note_established(conn, env);
 	conn->state = CONN_ESTABLISHED;
 	conn->simultaneous = 0;
 	conn->retries = 0;

@@ -22,7 +22,7 @@ CORE_FN void conn_hold(struct conn *conn, const struct env *env, __u32 payload_l
 	__u32 space = conn_space(conn, payload_len);
 
 	if (!env->hold_room || conn->held >= CONN_HELD_MAX || conn->held_space + space > CONN_HELD_SPACE_MAX) {
-		conn_drop(eff, REASON_DROP_HOLD_FULL);
+		conn_drop(conn, eff, REASON_DROP_HOLD_FULL);
 		return;
 	}
 	if (!conn->held) { /* a new queue: what the daemon knows of the last one does not count */
@@ -98,6 +98,7 @@ CORE_FN void conn_flush(struct conn *conn, struct effect *eff)
 	if (!conn->held)
 		return;
 	eff->flushed = conn->held;
+	figures_count_drop(&conn->events, REASON_DROP_FLUSHED, conn->held);
 	eff->notify |= NOTIFY_FLUSH;
 	conn->held = 0;
 	conn->held_space = 0;

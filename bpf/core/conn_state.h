@@ -3,6 +3,7 @@
 #ifndef MIMIC_CORE_CONN_STATE_H
 #define MIMIC_CORE_CONN_STATE_H
 
+#include "figures.h"
 #include "reason.h"
 #include "settings.h"
 #include "tcpopt.h"
@@ -97,6 +98,7 @@ struct conn {
 	__aligned_u64 last_rx_ns;	/* anything acceptable received */
 	__aligned_u64 last_tx_ns;	/* any segment with an ACK sent */
 	__aligned_u64 last_use_ns;	/* data sent or received */
+	struct figures_traffic traffic; /* here: the established path writes these lines anyway */
 	__aligned_u64 rtt_ns;		/* round trip, last measured; of the handshake until a probe was answered */
 	__aligned_u64 sent_ns;		/* when lately_nxt was noted, at a datagram out */
 	__aligned_u64 unanswered_ns;	/* data sent after anything was received; 0: none */
@@ -106,6 +108,10 @@ struct conn {
 	__aligned_u64 challenge_ns;	/* last answer to a doubtful segment */
 	__aligned_u64 cooldown_ns;	/* end of the cooldown */
 	struct conn_settings settings;
+	__aligned_u64 begun_ns;		/* first SYN of the handshake, sent or received */
+	__aligned_u64 handshake_ns;	/* how long the last one took that was done */
+	__aligned_u64 established_ns;	/* since when, while the state is CONN_ESTABLISHED */
+	struct figures_events events;
 };
 
 /* The world as the core may see it. */
@@ -311,10 +317,24 @@ CORE_FN bool conn_is_half_open(const struct conn *conn)
 	return conn->state == CONN_SYN_RECEIVED && !conn->simultaneous;
 }
 
-CORE_FN void conn_drop(struct effect *eff, enum reason reason)
+/* A drop that no connection counts: there is none, or its figures are closed. */
+CORE_FN void conn_drop_unknown(struct effect *eff, enum reason reason)
 {
 	eff->verdict = VERDICT_DROP;
 	eff->reason = (__u8)reason;
+}
+
+CORE_FN void conn_drop(struct conn *conn, struct effect *eff, enum reason reason)
+{
+	conn_drop_unknown(eff, reason);
+	figures_count_drop(&conn->events, reason, 1);
+}
+
+/* Packets of the connection that the shell or the daemon lost. The figures of a closed one are taken already. */
+CORE_FN void conn_note_drop(struct conn *conn, enum reason reason, __u32 number)
+{
+	if (conn->state != CONN_CLOSED)
+		figures_count_drop(&conn->events, reason, number);
 }
 
 CORE_FN void conn_consume(struct effect *eff)

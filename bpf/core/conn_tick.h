@@ -30,7 +30,7 @@ CORE_FN void conn_tick_handshake(struct conn *conn, const struct env *env, struc
 	}
 	conn->retries++;
 	due_ns = conn->timer_ns + conn_syn_patience(conn); /* lest the daemon's ticks add up */
-	conn_send_syn(conn, env, eff, due_ns > env->now_ns ? due_ns - env->now_ns : conn_syn_patience(conn));
+	conn_repeat_syn_timed(conn, env, eff, due_ns > env->now_ns ? due_ns - env->now_ns : conn_syn_patience(conn));
 }
 
 CORE_FN void conn_reset(struct conn *conn, const struct env *env, struct effect *eff)
@@ -57,6 +57,7 @@ CORE_FN void conn_tick_keepalive(struct conn *conn, const struct env *env, struc
 		return;
 	}
 	conn->retries++;
+	conn->events.keepalives++;
 	conn->timer_ns = env->now_ns + set->keepalive_interval_s * NSEC_PER_SEC;
 	conn_note_tx(conn, env);
 	conn_reply(eff, TCP_ACK, conn->snd_nxt - 1, conn->rcv_nxt, conn_window_field(conn), 0);

@@ -54,7 +54,8 @@
 	X(TX_ICMP, "tx_icmp", "ICMP errors about restored datagrams sent as about segments")                         \
 	X(DROP_TX_ICMP, "drop_tx_icmp", "dropped: ICMP error about a datagram of no connection")                     \
 	X(DROP_RX_FRAGMENT, "drop_rx_fragment", "dropped: segment fragmented on its way: the path's MTU is smaller") \
-	X(DROP_STAGING, "drop_staging", "dropped: more at once than the staging device takes")
+	X(DROP_STAGING, "drop_staging", "dropped: more at once than the staging device takes")                       \
+	X(TOTALS_LOST, "totals_lost", "ended connections whose figures found no room in the totals of their filter")
 
 enum reason {
 #define REASON_ENUM(id, name, text) REASON_##id,
