@@ -8,6 +8,8 @@
 
 #include <linux/bpf.h>
 #include <linux/errno.h>
+#include <linux/kernfs.h>
+#include <linux/kobject.h>
 #include <linux/module.h>
 #include <linux/skbuff.h>
 #include <linux/stddef.h>
@@ -89,10 +91,9 @@ static const struct btf_kfunc_id_set mimic_kfunc_set = {
 };
 
 /*
- * Whether the kernel has something to register. Where the BTF is missing or the ids in the set were never filled in,
- * register_btf_kfunc_id_set() succeeds without doing anything (kernel/bpf/btf.c; Linux 6.1 and, with
- * CONFIG_MODULE_ALLOW_BTF_MISMATCH, later). BTF for another kernel cannot be told from here; then there
- * is no /sys/kernel/btf/mimic.
+ * register_btf_kfunc_id_set() succeeds without doing anything where the module's BTF is missing or the ids in the set were
+ * never filled in, and, with CONFIG_MODULE_ALLOW_BTF_MISMATCH (Debian has it), where the BTF does not fit this kernel
+ * (kernel/bpf/btf.c). So both is looked at before.
  */
 static bool __init mimic_has_btf(void)
 {
@@ -107,12 +108,27 @@ static bool __init mimic_has_btf(void)
 	return true;
 }
 
+/* Whether the kernel took the BTF: it then shows it as /sys/kernel/btf/mimic. Without sysfs it cannot be told. */
+static bool __init mimic_btf_is_taken(void)
+{
+	struct kernfs_node *dir = kernfs_find_and_get(kernel_kobj->sd, "btf");
+	struct kernfs_node *node = dir ? kernfs_find_and_get(dir, KBUILD_MODNAME) : NULL;
+
+	kernfs_put(node);
+	kernfs_put(dir);
+	return node || !IS_ENABLED(CONFIG_SYSFS);
+}
+
 static int __init mimic_init(void)
 {
 	int err;
 
 	if (!mimic_has_btf()) {
 		pr_err("this module was built without BTF, so that no BPF program could call it: build it by `make kmod` or by DKMS, which add it. Mimic runs without the module.\n");
+		return -EOPNOTSUPP;
+	}
+	if (!mimic_btf_is_taken()) {
+		pr_err("this module's BTF is that of another kernel, so that no BPF program could call it: build the module anew for this very kernel, by `make kmod` or by DKMS. Mimic runs without the module.\n");
 		return -EOPNOTSUPP;
 	}
 	err = register_btf_kfunc_id_set(BPF_PROG_TYPE_SCHED_CLS, &mimic_kfunc_set);

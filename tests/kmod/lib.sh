@@ -250,14 +250,34 @@ kmod_programs()
 		"$cc" -std=gnu11 -O2 -Wall -Wextra -Werror -I "$src" "$src/calls.c" -o "$2/calls" "${flags[@]}" -lbpf
 )
 
-# kmod_load KERNEL DIR: boots the kernel and runs guest-load.sh with DIR/kmod/mimic.ko, and with two modules that lack
-# their BTF or the numbers in it, and so have to be refused.
+# kmod_tiny_vmlinux FILE [RELEASE]: FILE looks like a vmlinux of that release, or like one with symbols alone, and FILE.btf is its BTF: of
+# a kernel with just the types that mimic-btf needs.
+kmod_tiny_vmlinux()
+{
+	echo "typedef unsigned int u32; const char banner[] = \"${2:+Linux version $2 (nobody)}\";
+		int use(struct __sk_buff { u32 len; } *skb) { return skb->len; }" |
+		"${CLANG:-clang}" -g -O2 -w -target bpf -x c -c -o "$1" - &&
+		objcopy -I elf64-little -O binary --only-section=.BTF --set-section-flags .BTF=alloc "$1" "$1.btf"
+}
+
+# kmod_other_base DIR MODULE: gives MODULE, which has no BTF, that of another kernel.
+kmod_other_base()
+{
+	kmod_tiny_vmlinux "$1/tiny" &&
+		make --no-print-directory -C "$1/kmod" KDIR=/ mimic-btf && "$1/kmod/mimic-btf" --base "$1/tiny.btf" / "$2"
+}
+
+# kmod_load KERNEL DIR: boots the kernel and runs guest-load.sh with DIR/kmod/mimic.ko, and with modules that lack
+# their BTF or the numbers in it, or have that of another kernel, and so have to be refused.
 kmod_load()
 {
 	local name=$1 dir=$2 module=$2/kmod/mimic.ko objcopy=objcopy
 	vm_kernel "$name" || return 1
 	vm_is_native || objcopy=$vm_triplet-objcopy
+	[ -e "$dir/kmod/Makefile" ] || kmod_copy "$dir" || return 1
 	mkdir -p "$dir/broken" && kmod_programs "$name" "$dir" &&
+		"$objcopy" --remove-section .BTF --remove-section .BTF.base "$module" "$dir/broken/wrong-base.ko" &&
+		kmod_other_base "$dir" "$dir/broken/wrong-base.ko" &&
 		"$objcopy" --remove-section .BTF "$module" "$dir/broken/no-btf.ko" &&
 		"$objcopy" -O binary --only-section=.BTF_ids "$module" "$dir/ids" &&
 		truncate -s 0 "$dir/zeros" && truncate -s "$(stat -c %s "$dir/ids")" "$dir/zeros" &&
