@@ -2,6 +2,7 @@
 /* Finds the BTF of the kernel that a module is built for; see kernel-btf.h. */
 #define _GNU_SOURCE
 #include <bpf/btf.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -166,38 +167,83 @@ static struct btf *find_btf(struct bytes b)
 	return best;
 }
 
-/* Whether it is the kernel of that release: "Linux version RELEASE " (init/version.c). */
-static bool is_release(struct bytes kernel, const char *release)
-{
-	char banner[256];
-	int len = snprintf(banner, sizeof(banner), "Linux version %s ", release);
+enum banner {
+	BANNER_OURS,
+	BANNER_OTHER,
+	BANNER_NONE,
+};
 
-	return len > 0 && (size_t)len < sizeof(banner) &&
-	       memmem(kernel.data, kernel.len, banner, len);
+/* What a kernel says of itself: "Linux version RELEASE " (init/version.c). */
+static enum banner find_banner(struct bytes kernel, const char *release)
+{
+	static const char prefix[] = "Linux version ";
+	const uint8_t *p = kernel.data, *end = kernel.data + kernel.len;
+	const size_t len = strlen(release), prefix_len = strlen(prefix);
+	enum banner result = BANNER_NONE;
+
+	while ((p = memmem(p, end - p, prefix, prefix_len))) {
+		p += prefix_len;
+		if ((size_t)(end - p) > len && !memcmp(p, release, len) && p[len] == ' ')
+			return BANNER_OURS;
+		if (p < end && *p >= '0' && *p <= '9')
+			result = BANNER_OTHER;
+	}
+	return result;
+}
+
+/* Whether the BTF that libbpf found in a file may be that of the release. */
+static bool may_fit(int fd, const char *path, const char *release)
+{
+	struct bytes file;
+	char magic[SELFMAG];
+	enum banner banner = BANNER_NONE;
+
+	if (pread(fd, magic, SELFMAG, 0) == SELFMAG && !memcmp(magic, ELFMAG, SELFMAG) &&
+	    map_fd(fd, &file))
+		banner = find_banner(file, release);
+	if (banner == BANNER_OTHER) {
+		fprintf(stderr, "mimic-btf: %s is not Linux %s\n", path, release);
+		return false;
+	}
+	if (banner == BANNER_NONE)
+		printf("mimic-btf: %s is BTF or debug symbols without a kernel: whether it is of Linux %s cannot be checked\n",
+		       path, release);
+	return true;
+}
+
+/* The BTF in the image of a kernel. */
+static struct btf *load_image(int fd, const char *path, const char *release)
+{
+	struct bytes file, kernel;
+
+	if (!map_fd(fd, &file))
+		return NULL;
+	kernel = image_payload(file);
+	if (!unpack(&kernel))
+		fprintf(stderr, "mimic-btf: %s could not be unpacked\n", path);
+	else if (release && find_banner(kernel, release) != BANNER_OURS)
+		fprintf(stderr, "mimic-btf: %s is not Linux %s\n", path, release);
+	else
+		return find_btf(kernel);
+	return NULL;
 }
 
 struct btf *kernel_btf_load(const char *path, const char *release)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct bytes file, kernel;
 	struct btf *btf;
 
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno != ENOENT)
+			fprintf(stderr, "mimic-btf: %s: %s\n", path, strerror(errno));
 		return NULL;
-	btf = btf__parse(path, NULL);
-	if (btf) {
-		close(fd);
-		return btf;
 	}
-	btf = NULL;
-	if (map_fd(fd, &file)) {
-		kernel = image_payload(file);
-		if (!unpack(&kernel))
-			fprintf(stderr, "mimic-btf: %s could not be unpacked\n", path);
-		else if (release && !is_release(kernel, release))
-			fprintf(stderr, "mimic-btf: %s is not Linux %s\n", path, release);
-		else
-			btf = find_btf(kernel);
+	btf = btf__parse(path, NULL);
+	if (!btf) {
+		btf = load_image(fd, path, release);
+	} else if (release && !may_fit(fd, path, release)) {
+		btf__free(btf);
+		btf = NULL;
 	}
 	close(fd);
 	return btf;
@@ -226,7 +272,7 @@ struct btf *kernel_btf_find(const char *kdir, const char *release)
 		"/boot/vmlinux-%s",
 		"/lib/modules/%s/vmlinux",
 	};
-	struct btf *btf = try_base(NULL, "%s/vmlinux", kdir);
+	struct btf *btf = try_base(release, "%s/vmlinux", kdir);
 	struct utsname running;
 	size_t i;
 

@@ -7,7 +7,8 @@ struct btf;
 
 /*
  * The BTF in a file: vmlinux, a kernel image (compressed or not), or BTF alone. NULL if there is none or, where a
- * release (as `uname -r` prints it) is given, if the file is an image of another release.
+ * release (as `uname -r` prints it) is given, if the file is a kernel of another release. Of BTF alone, and of files with debug
+ * symbols alone, that cannot be told: says so on standard output. A file that is there and cannot be read is named on stderr.
  */
 struct btf *kernel_btf_load(const char *path, const char *release);
 

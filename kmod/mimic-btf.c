@@ -12,7 +12,7 @@
  *
  * A module that has both already is left alone. The kernel's own BTF is taken from FILE, else from where
  * kernel_btf_find() finds that of the release that the module was built for (its vermagic). Exit status: 0, or 1 after
- * a message.
+ * a message; the module is then as it was.
  */
 #define _GNU_SOURCE
 #include <bpf/btf.h>
@@ -22,12 +22,15 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <libelf.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kernel-btf.h"
@@ -121,6 +124,47 @@ struct module {
 	size_t btf_ids_index, symbol_names, section_names;
 };
 
+/* A write that fails must not leave half a module, which would look complete to make: this becomes the module in the end. */
+static char copy_path[PATH_MAX];
+
+static void remove_copy(void)
+{
+	if (copy_path[0])
+		unlink(copy_path);
+}
+
+static int open_copy(const char *path)
+{
+	int from = open(path, O_RDONLY | O_CLOEXEC), to;
+	struct stat st;
+	ssize_t n;
+
+	if (from < 0 || fstat(from, &st))
+		die("%s: %s", path, strerror(errno));
+	if ((size_t)snprintf(copy_path, sizeof(copy_path), "%s.tmp", path) >= sizeof(copy_path))
+		die("%s: the path is too long", path);
+	atexit(remove_copy);
+	to = open(copy_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, st.st_mode & 0777);
+	if (to < 0)
+		die("%s: %s", copy_path, strerror(errno));
+	while ((n = sendfile(to, from, NULL, 1 << 20)) > 0)
+		;
+	if (n < 0)
+		die("%s: %s", copy_path, strerror(errno));
+	close(from);
+	return to;
+}
+
+static void close_module(struct module *m)
+{
+	if (elf_update(m->elf, ELF_C_WRITE) < 0)
+		die("writing %s: %s", m->path, elf_errmsg(-1));
+	elf_end(m->elf);
+	if (fsync(m->fd) || close(m->fd) || rename(copy_path, m->path))
+		die("writing %s: %s", m->path, strerror(errno));
+	copy_path[0] = '\0';
+}
+
 static void open_module(const char *path, struct module *m)
 {
 	const char *ident;
@@ -129,10 +173,10 @@ static void open_module(const char *path, struct module *m)
 
 	*m = (struct module){ .path = path };
 	elf_version(EV_CURRENT);
-	m->fd = open(path, O_RDWR | O_CLOEXEC);
-	m->elf = m->fd < 0 ? NULL : elf_begin(m->fd, ELF_C_RDWR, NULL);
+	m->fd = open_copy(path);
+	m->elf = elf_begin(m->fd, ELF_C_RDWR, NULL);
 	if (!m->elf)
-		die("%s: %s", path, m->fd < 0 ? strerror(errno) : elf_errmsg(-1));
+		die("%s: %s", path, elf_errmsg(-1));
 	ident = elf_getident(m->elf, NULL);
 	if (!ident || elf_kind(m->elf) != ELF_K_ELF || elf_getshdrstrndx(m->elf, &m->section_names))
 		die("%s is not an ELF file", path);
@@ -232,7 +276,7 @@ static void fill_ids(const struct module *m, const int ids[KFUNCS])
 				die("%s: %s is of an unknown kind", m->path, name);
 			if (sets != !strncmp(name, set, strlen(set)))
 				continue;
-			if (sym.st_size < 4 || sym.st_value > out->d_size ||
+			if (sym.st_size < (sets ? 8 : 4) || sym.st_value > out->d_size ||
 			    sym.st_size > out->d_size - sym.st_value)
 				die("%s: %s is outside of .BTF_ids", m->path, name);
 			to = (uint8_t *)out->d_buf + sym.st_value;
@@ -347,6 +391,8 @@ int main(int argc, char **argv)
 	}
 	release = module_release(&m);
 	base = base_file ? kernel_btf_load(base_file, release) : kernel_btf_find(argv[1], release);
+	if (!base && base_file && access(base_file, F_OK))
+		die("%s: %s", base_file, strerror(errno));
 	if (!base && base_file)
 		die("%s holds no BTF of Linux %s", base_file, release);
 	if (!base)
@@ -360,10 +406,7 @@ int main(int argc, char **argv)
 		die("no memory for BTF");
 	fill_ids(&m, ids);
 	put_btf(&m, raw, size);
-	if (elf_update(m.elf, ELF_C_WRITE) < 0)
-		die("writing %s: %s", m.path, elf_errmsg(-1));
-	elf_end(m.elf);
-	close(m.fd);
+	close_module(&m);
 	printf("mimic-btf: %s has got its BTF, for Linux %s\n", m.path, release);
 	return 0;
 }
