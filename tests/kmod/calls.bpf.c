@@ -57,7 +57,7 @@ int calls(struct __sk_buff *skb)
 	int i;
 
 	todo = bpf_map_lookup_elem(&calls_map, &zero);
-	if (!todo || skb->mark != CALLS_MARK)
+	if (!todo || (skb->mark != CALLS_MARK && skb->priority != CALLS_PRIORITY))
 		return TC_ACT_OK;
 	todo->len = skb->len;
 	for (i = 0; i < CALLS_MAX; i++)

@@ -16,6 +16,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/ethtool.h>
 #include <linux/if_ether.h>
 #include <linux/sockios.h>
@@ -104,7 +105,42 @@ struct packet {
 	size_t len;    /* of the payload */
 	int segment;   /* UDP_SEGMENT: the payload lies in a page; a superpacket if it is longer */
 	bool no_check; /* SO_NO_CHECK: not CHECKSUM_PARTIAL */
+	bool shared;   /* pktgen sends it over ka and keeps a reference while it is on its way */
 };
+
+/* Writes the lines to a file of /proc/net/pktgen (Documentation/networking/pktgen.rst). */
+static void pktgen(const char *name, const char *const lines[])
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/net/pktgen/%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		die(path);
+	for (; *lines; lines++) {
+		/* Not buffered: one write for each line. */
+		if (dprintf(fd, "%s\n", *lines) < 0)
+			die(*lines);
+	}
+	close(fd);
+}
+
+static void send_shared(const struct packet *p)
+{
+	char size[32], dst[64], priority[32];
+
+	snprintf(size, sizeof(size), "pkt_size %zu", L4_IPV4 + sizeof(struct udphdr) + p->len);
+	snprintf(dst, sizeof(dst), "dst %s", p->to);
+	snprintf(priority, sizeof(priority), "skb_priority %d", CALLS_PRIORITY);
+	pktgen("kpktgend_0", (const char *[]){ "add_device ka", NULL });
+	pktgen("ka", (const char *[]){ "count 1", "delay 0", size, dst, "src_min 10.99.0.1",
+				       "dst_mac 02:00:00:00:00:99", "flag UDPCSUM", priority,
+				       "xmit_mode queue_xmit", NULL });
+	/* Returns when the packet is sent. */
+	pktgen("pgctrl", (const char *[]){ "start", NULL });
+	pktgen("kpktgend_0", (const char *[]){ "rem_device_all", NULL });
+}
 
 static void send_packet(const struct packet *p)
 {
@@ -113,8 +149,13 @@ static void send_packet(const struct packet *p)
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(5000) };
 	bool ipv6 = inet_pton(AF_INET, p->to, &v4.sin_addr) != 1;
 	int mark = CALLS_MARK, one = 1;
-	int fd = socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
+	int fd;
 
+	if (p->shared) {
+		send_shared(p);
+		return;
+	}
+	fd = socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
 		die("socket");
 	if (p->no_check && setsockopt(fd, SOL_SOCKET, SO_NO_CHECK, &one, sizeof(one)))
@@ -282,6 +323,9 @@ static void expect_special(void)
 		.name = "superpacket", .to = ipv4.to, .len = 2000, .segment = 1000
 	};
 	const struct packet tunnel = { .name = "inside VXLAN", .to = "10.98.0.2", .len = 100 };
+	const struct packet shared = {
+		.name = "held by its sender", .to = ipv4.to, .len = 100, .shared = true
+	};
 
 	expect(&brief,
 	       (struct expectation[]){
@@ -321,6 +365,14 @@ static void expect_special(void)
 	       (struct expectation[]){
 		       { CALL_PARTIAL, L4_IPV4, UDP, 0, 1 },
 		       { CALL_MOVE, L4_IPV4, UDP, TCP, -EOPNOTSUPP },
+		       { CALL_PARTIAL, L4_IPV4, UDP, 0, 1 },
+		       { CALL_END },
+	       },
+	       NULL);
+	expect(&shared,
+	       (struct expectation[]){
+		       { CALL_PARTIAL, L4_IPV4, UDP, 0, 1 },
+		       { CALL_MOVE, L4_IPV4, UDP, TCP, -EBUSY },
 		       { CALL_PARTIAL, L4_IPV4, UDP, 0, 1 },
 		       { CALL_END },
 	       },
@@ -388,20 +440,30 @@ static void expect_test_run(int on_partial, int on_move)
 	}
 }
 
-/* A program of another type must not pass the verifier. */
+/* A program of another type must not pass the verifier, and for that reason. */
 static void expect_refused_for_xdp(const char *path)
 {
+	static const char why[] = "calling kernel function mimic_csum_partial is not allowed";
+	static char log[1 << 16];
 	struct bpf_object *other = bpf_object__open(path);
 	struct bpf_program *program;
 	libbpf_print_fn_t print = libbpf_set_print(NULL);
+	bool wanted;
 
 	if (!other)
 		die(path);
-	bpf_object__for_each_program(program, other)
-		bpf_program__set_autoload(program,
-					  !strcmp(bpf_program__name(program), "calls_from_xdp"));
+	bpf_object__for_each_program(program, other) {
+		wanted = !strcmp(bpf_program__name(program), "calls_from_xdp");
+		bpf_program__set_autoload(program, wanted);
+		if (wanted && (bpf_program__set_log_buf(program, log, sizeof(log)) ||
+			       bpf_program__set_log_level(program, 1)))
+			die("the verifier's log");
+	}
 	if (!bpf_object__load(other)) {
 		printf("FAIL: an XDP program may call the functions\n");
+		failures++;
+	} else if (!strstr(log, why)) {
+		printf("FAIL: an XDP program is refused, but not by \"%s\":\n%s\n", why, log);
 		failures++;
 	}
 	bpf_object__close(other);

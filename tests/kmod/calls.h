@@ -8,6 +8,7 @@
 enum {
 	CALLS_MAX = 48,
 	CALLS_MARK = 0x6d696d69, /* skb->mark of the packets that are meant */
+	CALLS_PRIORITY = 77771, /* skb->priority of those that pktgen makes, which sets no mark */
 	CALLS_CAPTURE_MAX = 256,
 	CALLS_ABSENT = -4095, /* result: the module is not loaded */
 };

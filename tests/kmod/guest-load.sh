@@ -40,6 +40,7 @@ unload()
 
 set_up()
 {
+	modprobe pktgen || fail "pktgen"
 	ip link add ka type veth peer name kb || fail "veth"
 	ip link add kc type veth peer name kd || fail "veth"
 	ip link add kvx type vxlan id 1 dev ka local 10.99.0.1 remote 10.99.0.2 dstport 4789 || fail "vxlan"
