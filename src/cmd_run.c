@@ -154,11 +154,8 @@ static int run_check_level(const struct run *run, struct kfunc_probe *module)
 		log_info("Datapath: bpf (%s object), as configured", object);
 		return 0;
 	}
-	if (module->state == KFUNC_READY) {
-		module->state = KFUNC_UNUSABLE;
-		snprintf(module->why, sizeof(module->why), "this kernel does not let the BPF programs call the kernel module mimic "
-			 "(run with -vv to see its own words)");
-	}
+	if (module->state == KFUNC_READY)
+		kfunc_explain_refusal(module);
 	if (run->config.datapath == LEVEL_KFUNC)
 		return run_refuse_level(module);
 	if (module->state == KFUNC_ABSENT)

@@ -2,6 +2,7 @@
 #include "kfunc.h"
 
 #include <bpf/btf.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@
 #define KFUNC_BTF	 "/sys/kernel/btf/mimic"
 #define KFUNC_KERNEL_BTF "/sys/kernel/btf/vmlinux"
 #define KFUNC_LOCKDOWN	 "/sys/kernel/security/lockdown"
+#define KFUNC_ENFORCE	 "/sys/module/module/parameters/sig_enforce"
+#define KFUNC_JIT	 "/proc/sys/net/core/bpf_jit_enable"
 
 /* What kmod/mimic_kfunc.h declares and bpf/ calls. */
 static const char *const kfunc_functions[] = { "mimic_csum_partial", "mimic_csum_move" };
@@ -68,20 +71,28 @@ static bool kfunc_is_installed(void)
 	return found;
 }
 
+/* Whether the kernel takes signed modules only. */
+static bool kfunc_is_locked(void)
+{
+	char line[64];
+
+	kfunc_read(KFUNC_ENFORCE, line, sizeof(line));
+	if (line[0] == 'Y')
+		return true;
+	kfunc_read(KFUNC_LOCKDOWN, line, sizeof(line));
+	return line[0] && !strstr(line, "[none]");
+}
+
 static void kfunc_explain_absence(struct kfunc_probe *probe)
 {
-	char lockdown[64];
-
-	if (!kfunc_is_installed()) {
+	if (!kfunc_is_installed())
 		kfunc_say(probe, KFUNC_ABSENT, "the kernel module mimic is not installed");
-		return;
-	}
-	kfunc_read(KFUNC_LOCKDOWN, lockdown, sizeof(lockdown));
-	if (lockdown[0] && !strstr(lockdown, "[none]"))
+	else if (kfunc_is_locked())
 		kfunc_say(probe, KFUNC_UNUSABLE,
-			  "the kernel module mimic is installed, but not loaded, and this kernel is locked down (Secure Boot) and takes "
-			  "signed modules only: enrol the key that DKMS signs with (`mokutil --import /var/lib/dkms/mok.pub`, then "
-			  "restart the machine)");
+			  "the kernel module mimic is installed, but not loaded: try `modprobe mimic`; if that says 'Key was rejected by "
+			  "service' or 'Operation not permitted', this locked-down kernel (Secure Boot) wants the key that DKMS signs "
+			  "with enrolled: `mokutil --import /var/lib/dkms/mok.pub` (Ubuntu: /var/lib/shim-signed/mok/MOK.der), then "
+			  "restart the machine");
 	else
 		kfunc_say(probe, KFUNC_UNUSABLE,
 			  "the kernel module mimic is installed, but not loaded: try `modprobe mimic`, and see the kernel's "
@@ -92,6 +103,7 @@ static void kfunc_find_functions(struct kfunc_probe *probe)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
 	struct btf *module = kernel ? btf__load_module_btf("mimic", kernel) : NULL;
+	int err = module ? 0 : errno;
 	const char *missing = NULL;
 
 	for (size_t i = 0; module && !missing && i < ARRAY_SIZE(kfunc_functions); i++) {
@@ -100,7 +112,8 @@ static void kfunc_find_functions(struct kfunc_probe *probe)
 	}
 	if (!module)
 		kfunc_say(probe, KFUNC_UNUSABLE,
-			  "the BTF of the kernel module mimic cannot be read (" KFUNC_BTF "): Mimic has to run as root");
+			  "the BTF of the kernel module mimic cannot be read (" KFUNC_BTF "): %s%s", strerror(err),
+			  err == EACCES || err == EPERM ? "; Mimic has to run as root" : "");
 	else if (missing)
 		kfunc_say(probe, KFUNC_UNUSABLE,
 			  "the loaded kernel module mimic has no function %s: it is not the one of this Mimic; install that of "
@@ -136,4 +149,26 @@ void kfunc_probe(struct kfunc_probe *probe)
 			  "for this very kernel, by DKMS or `make kmod`, then `rmmod mimic` and `modprobe mimic`");
 	else
 		kfunc_find_functions(probe);
+}
+
+void kfunc_explain_refusal(struct kfunc_probe *probe)
+{
+	char jit[16];
+
+	kfunc_read(KFUNC_JIT, jit, sizeof(jit));
+	if (access(KFUNC_BTF, F_OK))
+		kfunc_say(probe, KFUNC_UNUSABLE,
+			  "the kernel module mimic was unloaded meanwhile: `modprobe mimic`, then start Mimic again");
+	else if (!strcmp(jit, "0"))
+		kfunc_say(probe, KFUNC_UNUSABLE,
+			  "the kernel's BPF JIT is off, without which no BPF program can call the kernel module mimic: "
+			  "`sysctl net.core.bpf_jit_enable=1`, then start Mimic again");
+	else if (!jit[0])
+		/* Only the first network namespace has it. */
+		kfunc_say(probe, KFUNC_UNUSABLE,
+			  "this kernel does not let the BPF programs call the kernel module mimic: its BPF JIT may be off (outside of "
+			  "this network namespace: `sysctl net.core.bpf_jit_enable=1`); run with -vv to see its own words");
+	else
+		kfunc_say(probe, KFUNC_UNUSABLE,
+			  "this kernel does not let the BPF programs call the kernel module mimic (run with -vv to see its own words)");
 }

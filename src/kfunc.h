@@ -14,10 +14,13 @@ enum kfunc_state {
 
 struct kfunc_probe {
 	enum kfunc_state state;
-	char why[384]; /* it is not KFUNC_READY, and what to do about it; no full stop */
+	char why[448]; /* it is not KFUNC_READY, and what to do about it; no full stop */
 };
 
 /* Fills *@probe, which needs no initial value. */
 void kfunc_probe(struct kfunc_probe *probe);
+
+/* The module was KFUNC_READY, and the kernel refused the programs that call it all the same: says why, as far as it can be told. */
+void kfunc_explain_refusal(struct kfunc_probe *probe);
 
 #endif
