@@ -6,7 +6,8 @@
 # `udpflow send --reply`; in mid: `wirecheck` on toleft.
 #
 # Environment: LEVEL, the level of the datapath (default: auto, which has to give bpf, without a module); PROBE_SIZES, more or
-# fewer payload sizes; JIT, what net.core.bpf_jit_enable shall be (default: as the kernel has it).
+# fewer payload sizes; JIT, what net.core.bpf_jit_enable shall be (default: as the kernel has it); REFUSED, a text: Mimic does not run
+# there, and says that.
 # shellcheck source-path=SCRIPTDIR source=guest-lib.sh
 . ./guest-lib.sh
 
@@ -36,6 +37,11 @@ if [ -n "${JIT:-}" ]; then
 	equal "$(cat /proc/sys/net/core/bpf_jit_enable)" "$JIT" net.core.bpf_jit_enable
 fi
 link_bridge
+if [ -n "${REFUSED:-}" ]; then
+	load_check left && fail "mimic run --check succeeds"
+	grep "^error: .*$REFUSED" /tmp/load.log || fail "nothing is said of '$REFUSED'"
+	exit 0
+fi
 load_check left --datapath="$level" || fail "mimic run --check"
 
 become mid ./wirecheck -i toleft --port 5000 -w result/wire.pcap --no-udp --require 'data>=400' \
