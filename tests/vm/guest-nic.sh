@@ -2,10 +2,11 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0-only
 # Guest script for two VMs (pair.sh) with this product in both: virtual NICs with real drivers, eth0 and eth2. /t has guest-lib.sh,
-# guest-pair.sh, mimic, udpflow and ethtool.
+# guest-pair.sh, mimic, udpflow, ethtool and mimic.ko.
 #
 # For each NIC and XDP mode: datagrams of many sizes in both directions over IPv4 and IPv6, and sent by UDP segmentation offload, with the
-# NIC's offloads on and off. A driver without native XDP is said to be one.
+# NIC's offloads on and off. A driver without native XDP is said to be one. At the end the same with the module, at level kfunc, where the
+# e1000e computes the checksums.
 #
 # Environment: ROUNDS=few, less of that; DRIVERS, those of eth0 and eth2.
 # shellcheck source-path=SCRIPTDIR source=guest-pair.sh
@@ -34,6 +35,17 @@ start()
 # mode DEVICE: that `mimic show` tells of
 mode() { on "$1" "./mimic show -p $2" | sed -n 's/^- XDP Attach Mode: //p'; }
 
+# level SIDE DEVICE: of the datapath, as `mimic show` tells it
+level() { on "$1" "./mimic show -p $2" | sed -n 's/^- Datapath: //p'; }
+
+# computes_checksums SIDE DEVICE on|off: whether the driver took it
+computes_checksums()
+{
+	local is=off
+	grep -q 'tx-checksumming ' "/tmp/offloads-$1" && is=on
+	[ "$(driver "$2")" != e1000e ] || equal "$is" "$3" "$what: tx-checksumming in $1"
+}
+
 # exchange NET DEVICE: in both directions, with the senders of both sides at work at once
 exchange()
 {
@@ -59,7 +71,7 @@ set_up()
 	done
 }
 
-# try DEVICE MODE WANTED
+# try DEVICE MODE WANTED LEVEL
 try()
 {
 	local net=77 on
@@ -67,12 +79,14 @@ try()
 	start "$2" "$1"
 	for side in left right; do
 		equal "$(mode $side "$1")" "$3" "$1, mode $2, in $side: attached as"
+		equal "$(level $side "$1")" "$4" "$1, mode $2, in $side: level"
 	done
 	for on in on off; do
-		[ "${ROUNDS:-}" != few ] || [ $on = on ] || [ "$2" = none ] || continue
-		what="$(driver "$1"), $3, offloads $on"
+		[ "${ROUNDS:-}" != few ] || [ $on = on ] || [ "$2 $4" = "none bpf" ] || continue
+		what="$(driver "$1"), $3, level $4, offloads $on"
 		for side in left right; do
 			on $side "offloads_here $on $1" >"/tmp/offloads-$side" || fail "$what"
+			computes_checksums $side "$1" $on
 		done
 		echo "$what: $(cat /tmp/offloads-left)"
 		# Some drivers take the link down for that.
@@ -90,7 +104,7 @@ try()
 	for side in left right; do
 		on $side "offloads_here on $1" >/dev/null
 	done
-	echo "$(driver "$1"), mode $2: done, up $(uptime_s) s"
+	echo "$(driver "$1"), mode $2, level $4: done, up $(uptime_s) s"
 }
 
 # no_native DEVICE: what is said of a driver without native XDP
@@ -104,9 +118,14 @@ no_native()
 }
 
 set_up
-try eth0 none native
-try eth0 skb skb
+try eth0 none native bpf
+try eth0 skb skb bpf
 no_native eth2
-try eth2 none skb
-[ "${ROUNDS:-}" = few ] || try eth2 skb skb
+try eth2 none skb bpf
+[ "${ROUNDS:-}" = few ] || try eth2 skb skb bpf
+for side in left right; do
+	on $side insmod mimic.ko || fail "insmod in $side"
+done
+try eth2 none skb kfunc
+[ "${ROUNDS:-}" = few ] || try eth0 none native kfunc
 echo "done, up $(uptime_s) s"
