@@ -1,35 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "attach.h"
 
-#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <libmnl/libmnl.h>
-#include <linux/if_ether.h>
 #include <linux/if_link.h>
-#include <linux/pkt_sched.h>
-#include <linux/rtnetlink.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "clsact.h"
 #include "log.h"
-
-enum {
-	/* BPF_TCX_* of enum bpf_attach_type; the headers of libbpf 1.1 lack them */
-	ATTACH_TCX_INGRESS = 46,
-	ATTACH_TCX_EGRESS = 47,
-
-	/*
-	 * Handles by which our filters are known. The second one tells whoever comes after a killed instance that the qdisc
-	 * is Mimic's, too.
-	 */
-	CLSACT_GUEST = 0x4d696d, /* "Mim" */
-	CLSACT_OWNER = 0x4d696e,
-
-	CLSACT_DUMP = 32768, /* what the kernel puts into one message of a dump, at most */
-};
 
 static int attach_xdp_link(int ifindex, int prog_fd, __u32 flags)
 {
@@ -96,170 +76,6 @@ int attach_xdp(unsigned int ifindex, int prog_fd, enum xdp_mode mode)
 			       mode == XDP_MODE_SKB ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
 }
 
-/* --- clsact filters, where the kernel has no tcx */
-
-/* What is at an attach point. */
-struct clsact_filters {
-	unsigned int count;		/* entries of the dump: 0 when nobody has a filter there */
-	__u32 priority;			/* the first that is free, or has bpf filters: a new one goes in front of those */
-	__u32 our_handle, our_priority; /* 0: none */
-};
-
-struct clsact_qdisc {
-	int ifindex;
-	char kind[16]; /* "clsact", "ingress", or empty */
-};
-
-/* Calls @take for each object of the interface, by RTM_GETQDISC or RTM_GETTFILTER. Returns 0 or -errno. */
-static int clsact_dump(uint16_t type, int ifindex, __u32 parent, mnl_cb_t take, void *data)
-{
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	char buffer[CLSACT_DUMP];
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct tcmsg *tc = mnl_nlmsg_put_extra_header(request, sizeof(*tc));
-	int err = 0, more = MNL_CB_OK;
-	ssize_t len;
-
-	if (!socket)
-		return -errno;
-	request->nlmsg_type = type;
-	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	tc->tcm_ifindex = ifindex;
-	tc->tcm_parent = parent;
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
-		err = -errno;
-	while (!err && more > MNL_CB_STOP) {
-		len = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
-		if (len >= 0)
-			more = mnl_cb_run(buffer, (size_t)len, 0, mnl_socket_get_portid(socket), take, data);
-		if (len < 0 || more < 0)
-			err = -errno;
-	}
-	mnl_socket_close(socket);
-	return err;
-}
-
-static const char *clsact_kind(const struct nlmsghdr *header, __u32 *chain)
-{
-	const char *kind = "";
-	struct nlattr *attr;
-
-	*chain = 0;
-	mnl_attr_for_each(attr, header, sizeof(struct tcmsg)) {
-		if (mnl_attr_get_type(attr) == TCA_KIND)
-			kind = mnl_attr_get_str(attr);
-		else if (mnl_attr_get_type(attr) == TCA_CHAIN)
-			*chain = mnl_attr_get_u32(attr);
-	}
-	return kind;
-}
-
-/* Filters come by ascending priority. One priority has filters of one kind and protocol only. */
-static int clsact_take_filter(const struct nlmsghdr *header, void *data)
-{
-	const struct tcmsg *tc = mnl_nlmsg_get_payload(header);
-	struct clsact_filters *filters = data;
-	__u32 chain, priority = TC_H_MAJ(tc->tcm_info) >> 16;
-	bool like_ours = !strcmp(clsact_kind(header, &chain), "bpf") && TC_H_MIN(tc->tcm_info) == htons(ETH_P_ALL);
-
-	filters->count++;
-	if (chain)
-		return MNL_CB_OK;
-	if (!like_ours && priority == filters->priority)
-		filters->priority++;
-	if (like_ours && (tc->tcm_handle == CLSACT_GUEST || tc->tcm_handle == CLSACT_OWNER)) {
-		filters->our_handle = tc->tcm_handle;
-		filters->our_priority = priority;
-	}
-	return MNL_CB_OK;
-}
-
-static int clsact_find_filters(int ifindex, enum bpf_tc_attach_point point, struct clsact_filters *filters)
-{
-	*filters = (struct clsact_filters){ .priority = 1 };
-	return clsact_dump(RTM_GETTFILTER, ifindex,
-			   TC_H_MAKE(TC_H_CLSACT, point == BPF_TC_INGRESS ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS),
-			   clsact_take_filter, filters);
-}
-
-static int clsact_take_qdisc(const struct nlmsghdr *header, void *data)
-{
-	const struct tcmsg *tc = mnl_nlmsg_get_payload(header);
-	struct clsact_qdisc *qdisc = data;
-	__u32 chain;
-
-	if (tc->tcm_ifindex == qdisc->ifindex && tc->tcm_parent == TC_H_CLSACT)
-		snprintf(qdisc->kind, sizeof(qdisc->kind), "%s", clsact_kind(header, &chain));
-	return MNL_CB_OK;
-}
-
-/*
- * Makes the qdisc if there is none. -EBUSY: the older `ingress` is in its place, which would take egress filters for
- * ingress ones.
- */
-static int clsact_open(int ifindex, bool *made)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
-	struct clsact_qdisc qdisc = { .ifindex = ifindex };
-	int err = clsact_dump(RTM_GETQDISC, ifindex, 0, clsact_take_qdisc, &qdisc);
-
-	if (err)
-		return err;
-	if (qdisc.kind[0])
-		return strcmp(qdisc.kind, "clsact") ? -EBUSY : 0;
-	err = bpf_tc_hook_create(&hook);
-	if (!err)
-		*made = true;
-	return err;
-}
-
-/* Removes our filter if there is one. It is asked for and not remembered, so this also removes a killed instance's. */
-static int clsact_remove(int ifindex, enum bpf_tc_attach_point point, struct clsact_filters *filters)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
-	LIBBPF_OPTS(bpf_tc_opts, opts);
-	int err = clsact_find_filters(ifindex, point, filters);
-
-	if (err || !filters->our_handle)
-		return err;
-	opts.handle = filters->our_handle;
-	opts.priority = filters->our_priority;
-	return bpf_tc_detach(&hook, &opts);
-}
-
-static int clsact_attach(int ifindex, int prog_fd, enum bpf_tc_attach_point point, bool *made)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd);
-	struct clsact_filters filters;
-	int err = clsact_open(ifindex, made);
-
-	if (!err)
-		err = clsact_find_filters(ifindex, point, &filters);
-	if (err)
-		return err;
-	if (filters.priority > 1)
-		log_warn("Other TC filters come first on the %s side: what they do not let go on does not reach Mimic",
-			 point == BPF_TC_INGRESS ? "ingress" : "egress");
-	opts.handle = *made ? CLSACT_OWNER : CLSACT_GUEST;
-	opts.priority = filters.priority;
-	return bpf_tc_attach(&hook, &opts);
-}
-
-/* The qdisc goes when we made it and nobody else has filters in it. */
-static void clsact_close(int ifindex)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-	struct clsact_filters in, out;
-
-	if (!clsact_find_filters(ifindex, BPF_TC_INGRESS, &in) && !in.count &&
-	    !clsact_find_filters(ifindex, BPF_TC_EGRESS, &out) && !out.count)
-		bpf_tc_hook_destroy(&hook);
-}
-
-/* --- tcx, else clsact */
-
 /* A link, or 0 with *@clsact set, or -errno. */
 static int attach_tc_program(int ifindex, int prog_fd, bool ingress, bool *clsact, bool *made)
 {
@@ -270,7 +86,7 @@ static int attach_tc_program(int ifindex, int prog_fd, bool ingress, bool *clsac
 	if (fd >= 0)
 		return fd;
 	log_debug("No tcx (%s), using a clsact filter", strerror(errno));
-	err = clsact_attach(ifindex, prog_fd, ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS, made);
+	err = clsact_attach(ifindex, prog_fd, ingress, made);
 	if (err)
 		return err;
 	*clsact = true;
@@ -309,28 +125,58 @@ int attach_tc(struct attachment *attachment, int ifindex, int ingress_fd, int eg
 	return fd;
 }
 
-/* Returns the handle of the filter that was there, or 0. */
-static __u32 attach_remove_clsact(const struct attachment *attachment, enum bpf_tc_attach_point point)
+/* Whether there was one. *@made is set when it says that the qdisc is Mimic's, and else left as it is. */
+static bool attach_remove_clsact(int ifindex, bool ingress, bool *made)
 {
-	struct clsact_filters filters;
-	int err = clsact_remove(attachment->ifindex, point, &filters);
+	bool found, owner;
+	int err = clsact_remove(ifindex, ingress, &found, &owner);
 
 	/* -EOPNOTSUPP: a kernel without any TC filters */
 	if (err && err != -ENOENT && err != -ENODEV && err != -EOPNOTSUPP)
 		log_warn("Cannot remove the TC filter: %s", strerror(-err));
-	return filters.our_handle;
+	*made = *made || owner;
+	return found;
 }
 
 void attach_clear(struct attachment *attachment, int ifindex)
 {
-	__u32 egress, ingress;
+	bool egress, ingress;
 
 	attachment->ifindex = ifindex;
-	egress = attach_remove_clsact(attachment, BPF_TC_EGRESS);
-	ingress = attach_remove_clsact(attachment, BPF_TC_INGRESS);
+	egress = attach_remove_clsact(ifindex, false, &attachment->made_clsact);
+	ingress = attach_remove_clsact(ifindex, true, &attachment->made_clsact);
 	if (egress || ingress)
 		log_info("Removed the TC filters of an instance that was killed");
-	attachment->made_clsact = egress == CLSACT_OWNER || ingress == CLSACT_OWNER;
+}
+
+/* Returns 0 or -errno. */
+static int attach_replace_tc(int ifindex, int link, int prog_fd, bool ingress, bool *clsact, bool *made)
+{
+	int err;
+
+	if (link >= 0)
+		return bpf_link_update(link, prog_fd, NULL);
+	err = clsact_replace(ifindex, prog_fd, ingress, made);
+	if (err == -ENOENT) /* somebody has removed it */
+		err = clsact_attach(ifindex, prog_fd, ingress, made);
+	*clsact = !err;
+	return err;
+}
+
+int attach_replace(struct attachment *attachment, int ifindex, int xdp_fd, int ingress_fd, int egress_fd)
+{
+	int err = bpf_link_update(attachment->xdp_link, xdp_fd, NULL);
+
+	attachment->ifindex = ifindex;
+	if (!err)
+		err = attach_replace_tc(ifindex, attachment->ingress_link, ingress_fd, true, &attachment->ingress_clsact,
+					&attachment->made_clsact);
+	if (!err)
+		err = attach_replace_tc(ifindex, attachment->egress_link, egress_fd, false, &attachment->egress_clsact,
+					&attachment->made_clsact);
+	if (err)
+		log_error("Cannot put new programs into the place of the old ones: %s", strerror(-err));
+	return err;
 }
 
 static void attach_close_link(int *fd)
@@ -340,15 +186,30 @@ static void attach_close_link(int *fd)
 	*fd = -1;
 }
 
-void attach_detach(struct attachment *attachment)
+void attach_leave(struct attachment *attachment)
 {
 	attach_close_link(&attachment->egress_link);
-	if (attachment->egress_clsact)
-		attach_remove_clsact(attachment, BPF_TC_EGRESS);
-	attach_close_link(&attachment->xdp_link);
 	attach_close_link(&attachment->ingress_link);
+	attach_close_link(&attachment->xdp_link);
+	attachment->egress_clsact = attachment->ingress_clsact = attachment->made_clsact = false;
+}
+
+void attach_drop_link(int *fd)
+{
+	if (*fd >= 0)
+		bpf_link_detach(*fd);
+	attach_close_link(fd);
+}
+
+void attach_detach(struct attachment *attachment)
+{
+	attach_drop_link(&attachment->egress_link);
+	if (attachment->egress_clsact)
+		attach_remove_clsact(attachment->ifindex, false, &attachment->made_clsact);
+	attach_drop_link(&attachment->xdp_link);
+	attach_drop_link(&attachment->ingress_link);
 	if (attachment->ingress_clsact)
-		attach_remove_clsact(attachment, BPF_TC_INGRESS);
+		attach_remove_clsact(attachment->ifindex, true, &attachment->made_clsact);
 	if (attachment->made_clsact)
 		clsact_close(attachment->ifindex);
 	attachment->egress_clsact = attachment->ingress_clsact = attachment->made_clsact = false;

@@ -14,6 +14,12 @@
 
 #include "config.h"
 
+enum {
+	/* BPF_TCX_* of enum bpf_attach_type; the headers of libbpf 1.1 lack them */
+	ATTACH_TCX_INGRESS = 46,
+	ATTACH_TCX_EGRESS = 47,
+};
+
 struct attachment {
 	int ifindex;
 	int xdp_link, egress_link, ingress_link; /* -1: none */
@@ -35,6 +41,19 @@ int attach_ingress(struct attachment *attachment, int ifindex, int prog_fd, enum
 
 /* TC ingress and egress. Returns 0 or -errno, logged. */
 int attach_tc(struct attachment *attachment, int ifindex, int ingress_fd, int egress_fd);
+
+/*
+ * Puts our programs into the place of those of another instance of the same ABI. The links of *@attachment are that instance's,
+ * and so is xdp_mode; which sides are clsact filters is found out. No packet passes without a program meanwhile.
+ * May be repeated. Returns 0 or -errno, logged.
+ */
+int attach_replace(struct attachment *attachment, int ifindex, int xdp_fd, int ingress_fd, int egress_fd);
+
+/* Gives everything up and leaves it attached: somebody else has the links, too. */
+void attach_leave(struct attachment *attachment);
+
+/* Detaches a link, even if others have it too, and closes it. -1: none. */
+void attach_drop_link(int *fd);
 
 /* Egress first, so that nothing is transformed whose answer would not be restored. Never fails; logs. */
 void attach_detach(struct attachment *attachment);
