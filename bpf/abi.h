@@ -15,6 +15,12 @@
 #include "core/settings.h"
 #include "core/siphash.h"
 
+/*
+ * Raised with each change of what a map means or how it looks, sizes of keys and values included: a daemon takes over the
+ * maps of another one only if both have the same number (src/handover.h).
+ */
+#define MIMIC_ABI 1
+
 enum {
 	MIMIC_CONNS_MAX = 131072,   /* entries of the connection map */
 	MIMIC_FILTERS_MAX = 8192,   /* filters: addresses and prefixes */
@@ -177,17 +183,20 @@ struct mimic_command {
 	struct mimic_command_entry entry[MIMIC_COMMANDS_MAX];
 };
 
-/* Set by the daemon before load. */
+/* Set by the daemon before load. `abi` and `ifindex` stay where they are, for whoever takes over from whatever version. */
 struct mimic_config {
+	__u32 abi;	    /* MIMIC_ABI */
+	__u32 ifindex;	    /* of the interface */
+	__u32 release_mark; /* of the datagrams that the daemon sends back */
+	__u32 staged_mark;  /* of what the staging device sends back */
+	struct siphash_key isn_key; /* secret, new at each start that is no takeover */
 	__u8 ethernet; /* frames begin with an Ethernet header */
 	__u8 syncookies; /* the kernel has the helpers (CONFIG_SYN_COOKIES) */
 	__u8 kfunc_csum; /* mimic.ko is there: its functions may be called (kmod/mimic_kfunc.h) */
-	__u8 pad;
-	__u32 release_mark; /* of the datagrams that the daemon sends back */
-	__u32 staged_mark;  /* of what the staging device sends back */
-	__u32 ifindex;	    /* of the interface */
-	struct siphash_key isn_key; /* secret, new at each start */
+	__u8 pad[5];
 };
+
+_Static_assert(sizeof(struct mimic_config) == 40, "mimic_config has no hidden padding");
 
 /* A mapped array (section .data.shared): written by the daemon at any time, but for what BPF says in it. */
 struct mimic_shared {

@@ -14,6 +14,7 @@ enum {
 	KEY_DATAPATH,
 	KEY_RESOLVE_INTERVAL,
 	KEY_JSON,
+	KEY_TAKEOVER,
 };
 
 /* Read by argp: what --version prints. */
@@ -68,6 +69,8 @@ static const struct argp_option run_options[] = {
 	{ "max-window", 'W', NULL, 0, "Always announce the largest TCP window", 3 },
 	{ "verbose", 'v', NULL, 0, "More messages; may be repeated", 4 },
 	{ "quiet", 'q', NULL, 0, "Fewer messages; may be repeated", 4 },
+	{ "takeover", KEY_TAKEOVER, NULL, 0,
+	  "Take the place of the instance that runs on the interface, without losing a connection; without one, start as ever", 5 },
 	{ "check", KEY_CHECK, NULL, 0, "Load, attach, report, detach and exit", 5 },
 	{ 0 },
 };
@@ -120,6 +123,9 @@ static error_t run_parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'q':
 		run_add_verbosity(&args->config, -1);
+		return 0;
+	case KEY_TAKEOVER:
+		args->takeover = true;
 		return 0;
 	case KEY_CHECK:
 		args->check = true;

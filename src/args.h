@@ -27,6 +27,7 @@ struct args_command {
 struct args_run {
 	const char *ifname;
 	const char *file;     /* -F; NULL: none */
+	bool takeover;	      /* --takeover: of the instance that runs, if one does */
 	bool check;	      /* --check: load, attach, report, detach, exit */
 	struct config config; /* what the options say; the file is not read yet (config_load()) */
 };
@@ -75,5 +76,6 @@ int cmd_show(const struct args_show *args);
 int cmd_check(int argc, char **argv); /* these parse their options themselves */
 int cmd_stats(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
 
 #endif

@@ -19,7 +19,9 @@
 #include "netif.h"
 #include "runfile.h"
 #include "settings.h"
+#include "service.h"
 #include "staging.h"
+#include "succession.h"
 
 enum {
 	RUN_LOG_PATIENCE_MS = 1000, /* at the start, for libbpf's long words (-vv); no signal is taken meanwhile */
@@ -40,6 +42,7 @@ struct run {
 	bool daemon_open;
 	struct attachment attachment;
 	struct staging staging;
+	struct succession succession;
 };
 
 static int run_configure(struct run *run)
@@ -83,12 +86,7 @@ static int run_open_netif(struct run *run)
 	return -EINVAL;
 }
 
-static int run_publish(struct run *run);
-
-static int run_republish(void *context)
-{
-	return run_publish(context);
-}
+static int run_publish(void *context);
 
 static int run_make_filters(struct run *run)
 {
@@ -100,7 +98,7 @@ static int run_make_filters(struct run *run)
 		.netif = &run->netif,
 		.datapath = &run->datapath,
 		.clock = &run->daemon.clock,
-		.publish = run_republish,
+		.publish = run_publish,
 		.context = run,
 	};
 	if (run->config.use_libxdp)
@@ -110,16 +108,31 @@ static int run_make_filters(struct run *run)
 	return live_start(&run->live);
 }
 
+static int run_lock_path(const struct run *run, char *path, size_t size)
+{
+	return runfile_path(path, size, RUNFILE_DIR, run->netif.netns, run->netif.ifindex);
+}
+
+/* Finds out whether there is somebody to follow. --check follows nobody. */
+static int run_begin(struct run *run)
+{
+	char path[RUNFILE_PATH_MAX];
+	int err = run_lock_path(run, path, sizeof(path));
+
+	return err ? err : succession_begin(&run->succession, path, run->args->takeover && !run->args->check);
+}
+
 static int run_claim(struct run *run)
 {
 	char path[RUNFILE_PATH_MAX];
 	pid_t holder = 0;
-	int err = runfile_path(path, sizeof(path), RUNFILE_DIR, run->netif.netns, run->netif.ifindex);
+	int err = run_lock_path(run, path, sizeof(path));
 
 	if (!err)
-		err = runfile_claim(&run->runfile, path, &holder);
+		err = succession_claim(&run->succession, path, &holder);
 	if (err == -EBUSY)
-		log_error("Mimic already runs on %s, as process %d; stop it first", run->netif.name, (int)holder);
+		log_error("Mimic already runs on %s, as process %d; stop it first (mimic stop %s)%s", run->netif.name, (int)holder,
+			  run->netif.name, run->args->takeover ? "; there is nothing to take over from it" : ", or take its place (--takeover)");
 	else if (err)
 		log_error("Cannot lock %s: %s; %s", path, strerror(-err),
 			  err == -EACCES || err == -EPERM ? "Mimic has to run as root" : "remove it if it is no file of Mimic's");
@@ -172,6 +185,7 @@ static int run_open_datapath(struct run *run)
 		.ethernet = run->link_type == LINK_TYPE_ETH,
 		.ifindex = (uint32_t)run->netif.ifindex,
 	};
+	char path[RUNFILE_PATH_MAX];
 	const char *why = NULL;
 	int err;
 
@@ -181,6 +195,7 @@ static int run_open_datapath(struct run *run)
 		return -errno;
 	options.release_mark |= 1;
 	options.staged_mark = options.release_mark ^ 2;
+	succession_apply(&run->succession, &options);
 	if (run->config.datapath != LEVEL_BPF)
 		kfunc_probe(&module);
 	options.kfunc = module.state == KFUNC_READY;
@@ -192,6 +207,10 @@ static int run_open_datapath(struct run *run)
 		return err;
 	}
 	err = run_check_level(run, &module);
+	if (!err)
+		err = run_lock_path(run, path, sizeof(path));
+	if (!err)
+		err = succession_pause(&run->succession, path);
 	if (err)
 		return err;
 	run->daemon_open = true;
@@ -200,7 +219,7 @@ static int run_open_datapath(struct run *run)
 		err = daemon_follow(&run->daemon, &run->live);
 	if (err)
 		return err;
-	if (staging_open(&run->staging, &run->netif, &run->datapath)) {
+	if (succession_open_staging(&run->succession)) {
 		log_warn("Going on without a staging device: UDP GSO and some tunnels' packets will be dropped");
 		return 0;
 	}
@@ -209,22 +228,38 @@ static int run_open_datapath(struct run *run)
 	return 0;
 }
 
+/* Those of the instance before that are no more go last. */
+static int run_set_filters(void *context)
+{
+	_cleanup_filter_list_ struct filter_list before = { 0 };
+	struct run *run = context;
+	int err = handover_read_filters(&run->datapath, &before);
+
+	if (err)
+		log_error("Cannot read the filters of the instance before: %s", strerror(-err));
+	return err ? err : live_set_filters(&run->live, &before);
+}
+
 /* Nothing matches before the filters are set, which is last: no half-set-up datapath changes a packet. */
 static int run_attach(struct run *run)
 {
-	int err = attach_ingress(&run->attachment, run->netif.ifindex, run->datapath.ingress_fd, run->config.xdp_mode);
+	int err;
 
+	if (run->succession.follows)
+		err = succession_attach(&run->succession, run->config.xdp_mode);
+	else
+		err = attach_ingress(&run->attachment, run->netif.ifindex, run->datapath.ingress_fd, run->config.xdp_mode);
 	if (err)
 		return err;
 	run->datapath.shared->xdp_native = run->attachment.xdp_mode == XDP_MODE_NATIVE;
-	err = attach_tc(&run->attachment, run->netif.ifindex, run->datapath.repair_fd, run->datapath.egress_fd);
-	if (!err)
-		err = live_set_filters(&run->live);
-	return err;
+	if (!run->succession.follows)
+		err = attach_tc(&run->attachment, run->netif.ifindex, run->datapath.repair_fd, run->datapath.egress_fd);
+	return err ? err : run_set_filters(run);
 }
 
-static int run_publish(struct run *run)
+static int run_publish(void *context)
 {
+	struct run *run = context;
 	_cleanup_run_info_ struct run_info info = {
 		.pid = getpid(),
 		.egress_id = datapath_prog_id(run->datapath.egress_fd),
@@ -252,9 +287,24 @@ static int run_publish(struct run *run)
 	return err;
 }
 
+/* With the lock. -ECANCELED: the instance to follow was stopped meanwhile. */
+static int run_load(struct run *run)
+{
+	int err = run_claim(run);
+
+	if (err)
+		return err;
+	if (!run->succession.follows)
+		run_clear(run);
+	return run_open_datapath(run);
+}
+
 static int run_start(struct run *run)
 {
-	int err = run_configure(run);
+	int err;
+
+	succession_init(&run->succession);
+	err = run_configure(run);
 
 	if (!err)
 		err = run_open_netif(run);
@@ -264,35 +314,90 @@ static int run_start(struct run *run)
 		signal(SIGPIPE, SIG_IGN); /* whoever reads our messages may go before us */
 		daemon_block_signals();
 		log_set_patience(RUN_LOG_PATIENCE_MS);
-		err = run_claim(run);
+		err = run_begin(run);
 	}
 	if (err)
 		return err;
-	run_clear(run);
-	err = run_open_datapath(run);
+	err = run_load(run);
+	if (err == -ECANCELED) {
+		log_info("The instance to take over from was stopped meanwhile: starting afresh");
+		datapath_close(&run->datapath);
+		succession_forget(&run->succession);
+		err = run_load(run);
+	}
 	if (!err)
 		err = run_attach(run);
-	if (err)
+	if (err && run->runfile.fd >= 0)
 		log_info("`mimic check %s` looks for what hinders Mimic, and says what to do", run->netif.name);
 	return err;
 }
 
-static void run_stop(struct run *run)
+/* What an instance left that nobody can go on with. */
+static void run_discard(struct run *run)
 {
+	if (run->succession.borrowed || run->succession.follows || handover_is_empty(&run->succession.handover))
+		return;
+	if (run->netif.ifindex || !netif_open(&run->netif, run->args->ifname))
+		run_clear(run);
+}
+
+/* In reverse. What belongs to somebody else stays as it is. */
+static void run_take_down(struct run *run)
+{
+	if (run->succession.borrowed) {
+		attach_leave(&run->attachment);
+		staging_leave(&run->staging);
+		return;
+	}
 	if (run->datapath.shared)
 		datapath_clear_filters(&run->datapath);
 	if (run->daemon_open)
 		daemon_reset_peers(&run->daemon);
 	attach_detach(&run->attachment);
 	staging_close(&run->staging);
+}
+
+/* The lock file is the predecessor's until that has ended, and the successor's who has published his own. */
+static void run_leave_lock(struct run *run)
+{
+	if (run->succession.borrowed && (run->succession.follows || run->succession.takeover.given))
+		runfile_leave(&run->runfile);
+	else
+		runfile_remove(&run->runfile);
+}
+
+static void run_stop(struct run *run)
+{
+	service_stopping();
+	run_discard(run);
+	run_take_down(run);
+	succession_close(&run->succession);
 	if (run->daemon_open)
 		daemon_close(&run->daemon);
 	datapath_close(&run->datapath);
-	runfile_remove(&run->runfile);
+	run_leave_lock(run);
 	live_close(&run->live);
 	filter_list_free(&run->filters);
 	netif_close(&run->netif);
 	config_free(&run->config);
+}
+
+static int run_serve(struct run *run)
+{
+	char status[128];
+	int err = run_publish(run);
+
+	if (err)
+		return err;
+	succession_complete(&run->succession);
+	snprintf(status, sizeof(status), "%s on %s, %zu filter%s, XDP mode %s",
+		 run->succession.follows ? "Mimic goes on, without a break," : "Mimic runs", run->netif.name, run->filters.count,
+		 run->filters.count == 1 ? "" : "s", config_xdp_mode_name(run->attachment.xdp_mode));
+	log_info("%s", status);
+	service_ready(status);
+	err = daemon_loop(&run->daemon);
+	succession_end(&run->succession);
+	return err;
 }
 
 int cmd_run(const struct args_run *args)
@@ -304,18 +409,26 @@ int cmd_run(const struct args_run *args)
 		.attachment = ATTACHMENT_INIT,
 		.staging = STAGING_INIT,
 	};
-	int err = run_start(&run);
+	int err;
+
+	run.succession = (struct succession){
+		.netif = &run.netif,
+		.runfile = &run.runfile,
+		.datapath = &run.datapath,
+		.daemon = &run.daemon,
+		.attachment = &run.attachment,
+		.staging = &run.staging,
+		.set_filters = run_set_filters,
+		.publish = run_publish,
+		.context = &run,
+	};
+	err = run_start(&run);
 
 	if (!err && args->check) {
 		log_info("Check passed: Mimic can run on %s (XDP mode %s)", run.netif.name,
 			 config_xdp_mode_name(run.attachment.xdp_mode));
 	} else if (!err) {
-		err = run_publish(&run);
-		if (!err) {
-			log_info("Mimic runs on %s, %zu filter%s, XDP mode %s", run.netif.name, run.filters.count, run.filters.count == 1 ? "" : "s",
-				 config_xdp_mode_name(run.attachment.xdp_mode));
-			err = daemon_loop(&run.daemon);
-		}
+		err = run_serve(&run);
 	}
 	run_stop(&run);
 	return err;

@@ -21,6 +21,7 @@
 #include "log.h"
 #include "reasons.h"
 #include "reload.h"
+#include "service.h"
 #include "util.h"
 
 enum {
@@ -35,6 +36,7 @@ enum {
 };
 
 #define DAEMON_HELD_TAG (1ULL << 32)
+#define DAEMON_SOURCE_TAG (1ULL << 33)
 
 static struct log_burst daemon_established = LOG_BURST_INIT(DAEMON_NEWS_MAX, DAEMON_NEWS_S, "connections established");
 static struct log_burst daemon_lost = LOG_BURST_INIT(DAEMON_NEWS_MAX, DAEMON_NEWS_S, "connections lost");
@@ -295,6 +297,8 @@ int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapat
 	daemon_set_mtu(daemon, netif->mtu);
 	daemon->control_fd = daemon->release_fd = daemon->link_fd = -1;
 	daemon->epoll_fd = daemon->signal_fd = daemon->timer_fd = -1;
+	for (size_t i = 0; i < DAEMON_SOURCES_MAX; i++)
+		daemon->sources[i].fd = -1;
 	waiting_init(&daemon->waiting, &ops, MIMIC_HELD_TOTAL_BYTES);
 	err = clock_init(&daemon->clock, datapath, daemon_take_events, daemon);
 	if (!err)
@@ -323,7 +327,40 @@ int daemon_follow(struct daemon *daemon, struct live *live)
 	return 0;
 }
 
+int daemon_add_source(struct daemon *daemon, int fd, bool (*ready)(void *context), void *context)
+{
+	for (size_t i = 0; i < DAEMON_SOURCES_MAX; i++) {
+		struct epoll_event event = { .events = EPOLLIN, .data.u64 = DAEMON_SOURCE_TAG + i };
+
+		if (daemon->sources[i].fd >= 0)
+			continue;
+		if (epoll_ctl(daemon->epoll_fd, EPOLL_CTL_ADD, fd, &event))
+			return -errno;
+		daemon->sources[i] = (struct daemon_source){ fd, ready, context };
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+void daemon_remove_source(struct daemon *daemon, int fd)
+{
+	for (size_t i = 0; i < DAEMON_SOURCES_MAX; i++) {
+		if (daemon->sources[i].fd != fd)
+			continue;
+		epoll_ctl(daemon->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+		daemon->sources[i].fd = -1;
+	}
+}
+
 /* ---- the loop ---- */
+
+/* Whether the loop shall end. An event may be left of a source that is removed by now. */
+static bool daemon_on_source(struct daemon *daemon, uint64_t tag)
+{
+	const struct daemon_source source = daemon->sources[tag - DAEMON_SOURCE_TAG];
+
+	return source.fd >= 0 && source.ready(source.context);
+}
 
 /*
  * The MTU may change at any time; BPF compares with it, SYNs carry it. False: the interface is gone. Its name may have
@@ -394,6 +431,8 @@ static int daemon_each_second(struct daemon *daemon, uint64_t now_ns)
 	held_follow_cpus(&daemon->held);
 	daemon_watch_counters(daemon, now_ns);
 	stray_tick(&daemon->stray, now_ns);
+	if (daemon->each_second)
+		daemon->each_second(daemon->each_second_context);
 	return daemon_check_netif(daemon);
 }
 
@@ -418,6 +457,13 @@ static int daemon_on_timer(struct daemon *daemon)
 	return 0;
 }
 
+static void daemon_reload(struct live *live)
+{
+	service_reloading();
+	service_ready(reload_run(live) ? "The configuration cannot be read again; Mimic goes on as before" :
+					 "Mimic runs; the configuration is read again");
+}
+
 static bool daemon_is_told_to_stop(struct daemon *daemon)
 {
 	struct signalfd_siginfo info;
@@ -426,10 +472,11 @@ static bool daemon_is_told_to_stop(struct daemon *daemon)
 		return false;
 	if (info.ssi_signo == SIGHUP) {
 		if (daemon->live)
-			reload_run(daemon->live);
+			daemon_reload(daemon->live);
 		return false;
 	}
-	log_info("Stopping: %s", strsignal((int)info.ssi_signo));
+	daemon->stopped_by = (int)info.ssi_signo;
+	log_info("Stopping: %s", strsignal(daemon->stopped_by));
 	return true;
 }
 
@@ -452,7 +499,10 @@ int daemon_loop(struct daemon *daemon)
 		for (int i = 0; i < count; i++) {
 			uint64_t tag = ready[i].data.u64;
 
-			if (tag >= DAEMON_HELD_TAG)
+			if (tag >= DAEMON_SOURCE_TAG) {
+				if (daemon_on_source(daemon, tag))
+					return 0;
+			} else if (tag >= DAEMON_HELD_TAG)
 				held_consume(&daemon->held, tag);
 			else if (tag == (uint64_t)daemon->timer_fd && daemon_on_timer(daemon))
 				return -ENODEV;
@@ -470,6 +520,13 @@ int daemon_loop(struct daemon *daemon)
 void daemon_reset_peers(struct daemon *daemon)
 {
 	clock_shutdown(&daemon->clock);
+}
+
+void daemon_hand_over(struct daemon *daemon)
+{
+	held_consume_all(&daemon->held);
+	waiting_give_up(&daemon->waiting);
+	daemon_flush_sent(daemon);
 }
 
 void daemon_close(struct daemon *daemon)

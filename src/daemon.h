@@ -6,6 +6,7 @@
 #ifndef MIMIC_DAEMON_H
 #define MIMIC_DAEMON_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "clock.h"
@@ -19,6 +20,17 @@
 #include "watch.h"
 
 struct ring_buffer;
+
+enum {
+	DAEMON_SOURCES_MAX = 4,
+};
+
+/* A descriptor that somebody else wants the loop to watch. `ready` returns true to end the loop. */
+struct daemon_source {
+	int fd; /* -1: none */
+	bool (*ready)(void *context);
+	void *context;
+};
 
 struct daemon {
 	const struct netif *netif;
@@ -34,6 +46,10 @@ struct daemon {
 	int release_fd; /* sends waiting datagrams, with the release mark */
 	int link_fd;	/* rtnetlink: an interface or its addresses have changed */
 	int epoll_fd, signal_fd, timer_fd;
+	struct daemon_source sources[DAEMON_SOURCES_MAX];
+	void (*each_second)(void *context); /* NULL: nothing more is to be done */
+	void *each_second_context;
+	int stopped_by;		 /* the signal that ended the loop; 0: none has */
 	struct staging *staging; /* NULL: none */
 	struct live *live;	 /* NULL: nothing follows anything */
 	uint32_t netif_mtu, mtu; /* of the interface; what BPF handles of it */
@@ -61,11 +77,23 @@ int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapat
  */
 int daemon_follow(struct daemon *daemon, struct live *live);
 
-/* Until SIGINT or SIGTERM. Returns 0, or -errno, logged (-ENODEV: the interface is gone). */
+/* The loop calls @ready when @fd, which stays the caller's, is readable. Returns 0 or -errno. */
+int daemon_add_source(struct daemon *daemon, int fd, bool (*ready)(void *context), void *context);
+
+/* Not any more. To be called before @fd is closed, or right after. */
+void daemon_remove_source(struct daemon *daemon, int fd);
+
+/* Until SIGINT or SIGTERM, or a source says so. Returns 0, or -errno, logged (-ENODEV: the interface is gone). */
 int daemon_loop(struct daemon *daemon);
 
 /* Resets every live connection towards its peer. No filter is set any more. */
 void daemon_reset_peers(struct daemon *daemon);
+
+/*
+ * Somebody else follows, who has other buffers for waiting datagrams and reads the events by now: those that are here still are sent if
+ * they may, and else counted as lost (drop_release), so that no queue waits for them.
+ */
+void daemon_hand_over(struct daemon *daemon);
 
 /* Allowed at any time after daemon_open(), whatever it returned. */
 void daemon_close(struct daemon *daemon);

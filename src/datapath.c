@@ -53,9 +53,24 @@ static bool datapath_has_syncookies(void)
 	       libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_tcp_raw_check_syncookie_ipv6, NULL) == 1;
 }
 
+/* libbpf puts the object's name in front of ".rodata". */
+static struct bpf_map *datapath_find_map(const struct bpf_object *object, const char *name)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object) {
+		const char *at = strstr(bpf_map__name(map), name);
+
+		if (at && !strcmp(at, name) && (at == bpf_map__name(map) || *name == '.'))
+			return map;
+	}
+	return NULL;
+}
+
 static int datapath_configure(const struct datapath *datapath, const struct datapath_options *options)
 {
 	struct mimic_config config = {
+		.abi = options->abi ? options->abi : MIMIC_ABI,
 		.ethernet = options->ethernet,
 		.syncookies = datapath_has_syncookies(),
 		.kfunc_csum = datapath->kfunc,
@@ -64,15 +79,68 @@ static int datapath_configure(const struct datapath *datapath, const struct data
 		.ifindex = options->ifindex,
 		.isn_key = options->isn_key,
 	};
+	struct bpf_map *map = datapath_find_map(datapath->object, ".rodata");
+
+	return map ? bpf_map__set_initial_value(map, &config, sizeof(config)) : -ENOENT;
+}
+
+/* What each instance has for itself: constants, work areas, and in .bss when ICMP messages and RSTs were sent last. */
+static bool datapath_is_own_map(const struct bpf_map *map)
+{
+	return bpf_map__is_internal(map) ? strcmp(bpf_map__name(map), ".data.shared") : !strcmp(bpf_map__name(map), "work_areas");
+}
+
+static bool datapath_map_fits(const struct bpf_map *map, int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	/* What libbpf sizes by the number of CPUs has 0 entries before it is made. */
+	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == bpf_map__type(map) &&
+	       info.key_size == bpf_map__key_size(map) && info.value_size == bpf_map__value_size(map) &&
+	       (info.max_entries == bpf_map__max_entries(map) || !bpf_map__max_entries(map)) &&
+	       info.map_flags == bpf_map__map_flags(map);
+}
+
+bool datapath_maps_fit(const struct datapath_map *maps, size_t count)
+{
+	struct bpf_object *object = datapath_open_object(DATAPATH_PLAIN);
+	bool fit = object;
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, datapath->object) {
-		const char *name = bpf_map__name(map);
+	if (!object)
+		return false;
+	bpf_object__for_each_map(map, object) {
+		size_t i = 0;
 
-		if (strstr(name, ".rodata"))
-			return bpf_map__set_initial_value(map, &config, sizeof(config));
+		while (i < count && datapath_find_map(object, maps[i].name) != map)
+			i++;
+		if (datapath_is_own_map(map) || (i < count && datapath_map_fits(map, maps[i].fd)))
+			continue;
+		log_debug("The map %s %s", bpf_map__name(map), i == count ? "is missing" : "has another layout");
+		fit = false;
 	}
-	return -ENOENT;
+	bpf_object__close(object);
+	return fit;
+}
+
+int datapath_map_fd(const struct datapath *datapath, const char *name)
+{
+	const struct bpf_map *map = datapath_find_map(datapath->object, name);
+
+	return map ? bpf_map__fd(map) : -ENOENT;
+}
+
+static int datapath_reuse_maps(const struct datapath *datapath, const struct datapath_options *options)
+{
+	for (size_t i = 0; i < options->map_count; i++) {
+		struct bpf_map *map = datapath_find_map(datapath->object, options->maps[i].name);
+		int err = !map ? -ENOENT : datapath_is_own_map(map) ? 0 : bpf_map__reuse_fd(map, options->maps[i].fd);
+
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 static int datapath_program(const struct bpf_object *object, const char *name)
@@ -136,6 +204,8 @@ int datapath_load(struct datapath *datapath, enum datapath_object kind, const st
 	bpf_object__for_each_program(program, datapath->object)
 		bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_ANY_ALIGNMENT);
 	err = datapath_configure(datapath, options);
+	if (!err)
+		err = datapath_reuse_maps(datapath, options);
 	if (!err)
 		err = bpf_object__load(datapath->object);
 	if (!err)
@@ -226,10 +296,19 @@ int datapath_set_filter(struct datapath *datapath, const struct filter *filter, 
 			filter_ports_remove(datapath->ports, &prefix);
 		return err;
 	}
-	if (added && filter->prefix_len < ADDR_BITS)
-		datapath->shared->prefixes++;
+	datapath->shared->prefixes = filter_ports_prefixes(datapath->ports);
 	bits[port >> 3] |= (__u8)(1 << (port & 7));
 	return 0;
+}
+
+int datapath_adopt_filter(struct datapath *datapath, const struct filter *filter)
+{
+	struct filter_prefix prefix;
+	int added;
+
+	filter_prefix_make(&prefix, &filter->key, filter->prefix_len);
+	added = filter_ports_add(datapath->ports, &prefix);
+	return added < 0 ? added : 0;
 }
 
 int datapath_remove_filter(struct datapath *datapath, const struct filter *filter)
@@ -242,8 +321,8 @@ int datapath_remove_filter(struct datapath *datapath, const struct filter *filte
 			 bpf_map_delete_elem(datapath->filters_fd, &filter->key)) &&
 	    errno != ENOENT)
 		return -errno;
-	if (filter_ports_remove(datapath->ports, &prefix) && is_prefix)
-		datapath->shared->prefixes--;
+	filter_ports_remove(datapath->ports, &prefix);
+	datapath->shared->prefixes = filter_ports_prefixes(datapath->ports);
 	return 0;
 }
 

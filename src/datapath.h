@@ -7,6 +7,7 @@
 #define MIMIC_DATAPATH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "abi.h"
@@ -36,12 +37,21 @@ struct datapath {
 
 #define _cleanup_datapath_ __attribute__((cleanup(datapath_close)))
 
+/* A map of another instance. */
+struct datapath_map {
+	const char *name; /* of the map in the BPF objects */
+	int fd;
+};
+
 struct datapath_options {
 	bool ethernet; /* frames of the interface begin with an Ethernet header */
 	bool kfunc;    /* call the kernel module, which kfunc_probe() has found */
 	uint32_t release_mark, staged_mark; /* skb->mark values that nobody else uses */
 	uint32_t ifindex;
 	struct siphash_key isn_key; /* random */
+	uint32_t abi;		    /* 0: MIMIC_ABI */
+	const struct datapath_map *maps; /* to go on with, instead of new ones; datapath_maps_fit() */
+	size_t map_count;
 };
 
 /*
@@ -57,6 +67,15 @@ int datapath_open(struct datapath *datapath, const struct datapath_options *opti
  */
 int datapath_load(struct datapath *datapath, enum datapath_object kind, const struct datapath_options *options);
 
+/*
+ * Whether @maps are all that instances share, and as this program would make them. The descriptors stay the caller's, here and in
+ * struct datapath_options.
+ */
+bool datapath_maps_fit(const struct datapath_map *maps, size_t count);
+
+/* The descriptor of a map of that name, which stays the datapath's; or -ENOENT. `.rodata`: struct mimic_config. */
+int datapath_map_fd(const struct datapath *datapath, const char *name);
+
 /* The ELF file of an embedded object, *@size bytes. Static. */
 const void *datapath_elf(enum datapath_object kind, size_t *size);
 
@@ -66,6 +85,9 @@ const void *datapath_elf(enum datapath_object kind, size_t *size);
  * -EINVAL: a wildcard, of which the datapath gets the addresses).
  */
 int datapath_set_filter(struct datapath *datapath, const struct filter *filter, const struct conn_settings *settings);
+
+/* Counts a filter that is in the maps already as set. Returns 0 or -ENOMEM. */
+int datapath_adopt_filter(struct datapath *datapath, const struct filter *filter);
 
 /*
  * Removes a filter: it begins no connection any more. Those that there are go on until a COMMAND_REFIT closes them, and therefore

@@ -8,12 +8,18 @@
 
 struct filter_ports {
 	void *ends; /* tree of struct filter_prefix */
+	uint32_t prefixes;
 	uint32_t count[2][65536]; /* by origin and port */
 };
 
 static int filter_ports_compare(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct filter_prefix));
+}
+
+static bool filter_ports_is_prefix(const struct filter_prefix *end)
+{
+	return end->bits < FILTER_KEY_HEAD_BITS + ADDR_BITS;
 }
 
 static uint32_t *filter_ports_at(struct filter_ports *ports, const struct filter_prefix *end)
@@ -41,6 +47,7 @@ int filter_ports_add(struct filter_ports *ports, const struct filter_prefix *end
 		return -ENOMEM;
 	}
 	++*filter_ports_at(ports, end);
+	ports->prefixes += filter_ports_is_prefix(end);
 	return 1;
 }
 
@@ -53,6 +60,7 @@ bool filter_ports_remove(struct filter_ports *ports, const struct filter_prefix 
 		return false;
 	own = *(struct filter_prefix **)node;
 	--*filter_ports_at(ports, own);
+	ports->prefixes -= filter_ports_is_prefix(own);
 	tdelete(own, &ports->ends, filter_ports_compare);
 	free(own);
 	return true;
@@ -62,6 +70,11 @@ void filter_ports_clear(struct filter_ports *ports)
 {
 	while (ports->ends)
 		filter_ports_remove(ports, *(struct filter_prefix **)ports->ends);
+}
+
+uint32_t filter_ports_prefixes(const struct filter_ports *ports)
+{
+	return ports->prefixes;
 }
 
 uint32_t filter_ports_count(const struct filter_ports *ports, enum filter_origin origin, uint16_t number)

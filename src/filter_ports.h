@@ -23,6 +23,9 @@ bool filter_ports_remove(struct filter_ports *ports, const struct filter_prefix 
 /* All of them. */
 void filter_ports_clear(struct filter_ports *ports);
 
+/* How many of them are prefixes of less than all bits. */
+uint32_t filter_ports_prefixes(const struct filter_ports *ports);
+
 /* How many filters name the port @number (host order). */
 uint32_t filter_ports_count(const struct filter_ports *ports, enum filter_origin origin, uint16_t number);
 

@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/sysinfo.h>
@@ -152,33 +153,59 @@ void held_retire(struct held *held)
 	held_free(held, &held->old);
 }
 
-void held_follow_cpus(struct held *held)
+static int held_replace(struct held *held, const char *cpus, uint64_t slept_ns)
 {
-	static struct log_rate rate = LOG_RATE_INIT(60);
 	struct held_buffers made = { .map_fd = -1 };
-	uint64_t slept_ns = held_slept_ns();
-	char cpus[HELD_CPUS_MAX];
-	int err;
+	int err = held_make(held, &made);
 
-	held_read_cpus(cpus, sizeof(cpus));
-	if (!strcmp(cpus, held->cpus) && slept_ns < held->slept_ns + HELD_SLEEP_NS)
-		return;
-	err = held_make(held, &made);
-	if (err) { /* the old ones serve on as they can, until the next try */
-		log_rate_limited(&rate, LOG_LEVEL_WARN,
-				 "Cannot make buffers for the CPUs %s, on some of which datagrams cannot wait now: %s", cpus,
-				 strerror(-err));
-		return;
-	}
-	log_info("The CPUs %s %s: datagrams that wait come through new buffers", cpus,
-		 strcmp(cpus, held->cpus) ? "are online now" : "have slept");
+	if (err)
+		return err;
 	held_retire(held);
 	held->old = held->now;
 	held->now = made;
 	held->slept_ns = slept_ns;
-	memcpy(held->cpus, cpus, sizeof(cpus));
+	memcpy(held->cpus, cpus, sizeof(held->cpus));
 	/* Another CPU may be writing into it this very moment: the rest comes by held_retire(). */
 	perf_buffer__consume(held->old.buffers);
+	return 0;
+}
+
+int held_renew(struct held *held)
+{
+	uint64_t slept_ns = held_slept_ns();
+	char cpus[HELD_CPUS_MAX];
+
+	held_read_cpus(cpus, sizeof(cpus));
+	return held_replace(held, cpus, slept_ns);
+}
+
+void held_follow_cpus(struct held *held)
+{
+	static struct log_rate rate = LOG_RATE_INIT(60);
+	uint64_t slept_ns = held_slept_ns();
+	char cpus[HELD_CPUS_MAX];
+	bool changed;
+	int err;
+
+	held_read_cpus(cpus, sizeof(cpus));
+	changed = strcmp(cpus, held->cpus);
+	if (!changed && slept_ns < held->slept_ns + HELD_SLEEP_NS)
+		return;
+	err = held_replace(held, cpus, slept_ns);
+	if (err) /* the old ones serve on as they can, until the next try */
+		log_rate_limited(&rate, LOG_LEVEL_WARN,
+				 "Cannot make buffers for the CPUs %s, on some of which datagrams cannot wait now: %s", cpus,
+				 strerror(-err));
+	else
+		log_info("The CPUs %s %s: datagrams that wait come through new buffers", cpus,
+			 changed ? "are online now" : "have slept");
+}
+
+void held_consume_all(struct held *held)
+{
+	held_retire(held);
+	if (held->now.buffers)
+		perf_buffer__consume(held->now.buffers);
 }
 
 void held_close(struct held *held)

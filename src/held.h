@@ -48,8 +48,17 @@ void held_consume(struct held *held, uint64_t tag);
 /* Makes the buffers anew if the CPUs have changed; nothing is lost in those that there were. Logs. */
 void held_follow_cpus(struct held *held);
 
+/*
+ * Makes the buffers anew, whatever the CPUs did: another process has put its own into the map. Returns 0 or -errno; then
+ * the old ones stay.
+ */
+int held_renew(struct held *held);
+
 /* To be called a little, 50 ms or so, after held_follow_cpus(): takes the last that is left in old buffers. */
 void held_retire(struct held *held);
+
+/* Calls `take` for what there is in any of them. */
+void held_consume_all(struct held *held);
 
 void held_close(struct held *held);
 

@@ -13,15 +13,33 @@
 #include "util.h"
 
 enum {
+	INSTANCE_TRIES = 3,
 	INSTANCE_BATCH = 4096, /* connections in one system call; grows when a hash bucket has more */
 };
+
+/* Reads the file again when it was replaced under way, by an instance that took over. */
+static int instance_read(const char *path, struct run_info *info, pid_t *holder)
+{
+	int err = 0;
+
+	for (int i = 0; i < INSTANCE_TRIES; i++) {
+		err = runfile_read(path, info);
+		if (err)
+			return err;
+		*holder = runfile_holder(path, info);
+		if (*holder == info->pid || i == INSTANCE_TRIES - 1)
+			break;
+		runfile_free_info(info);
+	}
+	return 0;
+}
 
 int instance_find(const char *ifname, struct run_info *info)
 {
 	unsigned int ifindex = if_nametoindex(ifname);
 	char path[RUNFILE_PATH_MAX];
 	ino_t netns = 0;
-	pid_t holder;
+	pid_t holder = 0;
 	int err;
 
 	if (!ifindex) {
@@ -32,7 +50,7 @@ int instance_find(const char *ifname, struct run_info *info)
 	if (!err)
 		err = runfile_path(path, sizeof(path), RUNFILE_DIR, netns, (int)ifindex);
 	if (!err)
-		err = runfile_read(path, info);
+		err = instance_read(path, info, &holder);
 	if (err == -ENOENT)
 		log_error("Mimic does not run on %s (there is no %s)", ifname, path);
 	else if (err)
@@ -40,7 +58,6 @@ int instance_find(const char *ifname, struct run_info *info)
 			  strerror(-err));
 	if (err)
 		return err;
-	holder = runfile_holder(path, info);
 	if (holder && holder == info->pid)
 		return 0;
 	if (holder)

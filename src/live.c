@@ -134,18 +134,23 @@ static int live_apply(struct live *live, struct filter_list *list, const struct 
 	return 0;
 }
 
-int live_set_filters(struct live *live)
+int live_set_filters(struct live *live, const struct filter_list *before)
 {
-	const struct filter_list none = { 0 };
 	const struct filter_sync_ops ops = { .set = live_set_one, .remove = live_remove_one, .context = live };
-	const struct filter_sync_side old = { .list = &none, .settings = live->settings };
+	const struct filter_sync_side old = { .list = before, .settings = live->settings };
 	const struct filter_sync_side next = { .list = live->filters, .settings = live->settings };
 	struct filter_sync_result result;
 	int err = filter_sync(&old, &next, &ops, &result);
 
-	if (err)
+	if (err) {
 		log_error("Cannot set the filters: %s", strerror(-err));
-	return err;
+		return err;
+	}
+	if (result.changed || result.removed) {
+		clock_refit(live->clock);
+		datapath_drop_ports(live->datapath);
+	}
+	return 0;
 }
 
 /* The world has changed, the configuration has not: what says so in the log, with what it does to filters. False: nothing. */

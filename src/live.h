@@ -44,8 +44,11 @@ int live_start(struct live *live);
 /* From now on the clock shows connections: live->clock is there. */
 void live_watch_walks(struct live *live);
 
-/* live->filters to a datapath that has none yet. Returns 0 or -errno, logged. */
-int live_set_filters(struct live *live);
+/*
+ * live->filters to a datapath that has those of an instance before, @before, each with all of its settings; connections follow.
+ * Returns 0 or -errno, logged.
+ */
+int live_set_filters(struct live *live, const struct filter_list *before);
 
 /*
  * To another configuration, which has been checked. *@config is taken over, or stays the caller's on errors, which are logged; then

@@ -220,7 +220,7 @@ int runfile_claim(struct runfile *runfile, const char *path, pid_t *holder)
 
 /* --- publish and remove */
 
-static bool is_ours(const struct runfile *runfile)
+bool runfile_is_ours(const struct runfile *runfile)
 {
 	struct stat st;
 
@@ -287,7 +287,7 @@ int runfile_publish(struct runfile *runfile, const struct run_info *info)
 	_cleanup_close_ int fd = -1;
 	int err = 0;
 
-	if (!is_ours(runfile))
+	if (!runfile_is_ours(runfile))
 		return -ESTALE;
 	temporary_path(path, sizeof(path), runfile);
 	unlink(path); /* left by an instance that was killed while publishing */
@@ -309,13 +309,27 @@ int runfile_publish(struct runfile *runfile, const struct run_info *info)
 	return 0;
 }
 
-void runfile_remove(struct runfile *runfile)
+int runfile_inherit(struct runfile *runfile, const char *path, int fd)
 {
-	if (is_ours(runfile))
-		unlink(runfile->path);
+	if (strlen(path) + sizeof(".new") > sizeof(runfile->path))
+		return -ENAMETOOLONG;
+	runfile->fd = fd;
+	strcpy(runfile->path, path);
+	return 0;
+}
+
+void runfile_leave(struct runfile *runfile)
+{
 	if (runfile->fd >= 0)
 		close(runfile->fd);
 	*runfile = (struct runfile)RUNFILE_INIT;
+}
+
+void runfile_remove(struct runfile *runfile)
+{
+	if (runfile_is_ours(runfile))
+		unlink(runfile->path);
+	runfile_leave(runfile);
 }
 
 /* --- read */

@@ -85,6 +85,15 @@ int runfile_claim(struct runfile *runfile, const char *path, pid_t *holder);
  */
 int runfile_publish(struct runfile *runfile, const struct run_info *info);
 
+/* Goes on with a claim that another process had, whose descriptor @fd is and stays locked. Returns 0 or -ENAMETOOLONG; then @fd is the caller's. */
+int runfile_inherit(struct runfile *runfile, const char *path, int fd);
+
+/* Whether the path still leads to the claimed file: no successor has published its own. */
+bool runfile_is_ours(const struct runfile *runfile);
+
+/* Gives up the claim and leaves the file: it is somebody else's. */
+void runfile_leave(struct runfile *runfile);
+
 /* Removes the file if it is ours, and gives up the claim. Without a claim it does nothing. */
 void runfile_remove(struct runfile *runfile);
 

@@ -41,6 +41,7 @@ enum settings_field {
 	SETTINGS_PACE = 1 << 8,
 	SETTINGS_GUARD = 1 << 9,
 	SETTINGS_ACK = 1 << 10,
+	SETTINGS_ALL = (1 << 11) - 1,
 };
 
 /* Some of the settings. Zero-filled, it gives none. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "clsact.h"
 #include "datapath.h"
 #include "ethfeature.h"
 #include "log.h"
@@ -65,12 +66,17 @@ void staging_clear(const struct netif *netif)
 		log_warn("Cannot remove the staging device %s of an instance that was killed: %s", near, strerror(-err));
 }
 
+static void staging_names(struct staging *staging, const struct netif *netif)
+{
+	staging_name(staging->near, sizeof(staging->near), netif);
+	snprintf(staging->far, sizeof(staging->far), "mimic%df", netif->ifindex);
+}
+
 static int staging_make(struct staging *staging, const struct netif *netif)
 {
 	int err;
 
-	staging_name(staging->near, sizeof(staging->near), netif);
-	snprintf(staging->far, sizeof(staging->far), "mimic%df", netif->ifindex);
+	staging_names(staging, netif);
 	staging->mtu = netif->mtu < STAGING_MTU_MAX ? netif->mtu : STAGING_MTU_MAX; /* lo has 65536 */
 	err = rtlink_make_veth(staging->near, staging->far, staging->mtu, STAGING_ALIAS);
 	if (err) {
@@ -121,6 +127,44 @@ int staging_open(struct staging *staging, const struct netif *netif, const struc
 	return err;
 }
 
+/* Our pair by its names, if it is there. Returns 0 or -ENODEV. */
+static int staging_find(struct staging *staging, const struct netif *netif)
+{
+	staging_names(staging, netif);
+	staging->near_ifindex = if_nametoindex(staging->near);
+	staging->far_ifindex = if_nametoindex(staging->far);
+	if (staging->near_ifindex && staging->far_ifindex && rtlink_has_alias(staging->near, STAGING_ALIAS))
+		return 0;
+	staging->near[0] = '\0';
+	return -ENODEV;
+}
+
+int staging_take(struct staging *staging, const struct netif *netif, const struct datapath *datapath)
+{
+	bool made;
+	int err = staging->near_xdp < 0 || staging->far_xdp < 0 ? -ENODEV : staging_find(staging, netif);
+
+	if (!err)
+		err = bpf_link_update(staging->near_xdp, datapath->staging_pass_fd, NULL);
+	if (!err)
+		err = bpf_link_update(staging->far_xdp, datapath->staging_turn_fd, NULL);
+	if (!err && staging->near_tc >= 0)
+		err = bpf_link_update(staging->near_tc, datapath->staged_fd, NULL);
+	else if (!err)
+		err = clsact_replace((int)staging->near_ifindex, datapath->staged_fd, true, &made);
+	if (!err)
+		staging_set_mtu(staging, netif->mtu);
+	return err;
+}
+
+void staging_leave(struct staging *staging)
+{
+	util_close_fd(&staging->near_tc);
+	util_close_fd(&staging->far_xdp);
+	util_close_fd(&staging->near_xdp);
+	*staging = (struct staging)STAGING_INIT;
+}
+
 void staging_set_mtu(struct staging *staging, unsigned int mtu)
 {
 	if (mtu > STAGING_MTU_MAX)
@@ -145,11 +189,7 @@ uint64_t staging_lost(struct staging *staging)
 
 void staging_close(struct staging *staging)
 {
-	util_close_fd(&staging->near_tc);
-	util_close_fd(&staging->far_xdp);
-	util_close_fd(&staging->near_xdp);
-	staging->near_tc = staging->far_xdp = staging->near_xdp = -1;
 	if (staging->near[0])
 		rtlink_delete(staging->near);
-	staging->near[0] = '\0';
+	staging_leave(staging);
 }

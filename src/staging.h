@@ -36,6 +36,15 @@ void staging_clear(const struct netif *netif);
  */
 int staging_open(struct staging *staging, const struct netif *netif, const struct datapath *datapath);
 
+/*
+ * Goes on with the pair and the links of another instance, in *@staging, with the programs of @datapath in place of its own. May be
+ * repeated. Returns 0 or -errno; -ENODEV: it had no pair.
+ */
+int staging_take(struct staging *staging, const struct netif *netif, const struct datapath *datapath);
+
+/* Gives the pair up and leaves it as it is: somebody else has the links, too. */
+void staging_leave(struct staging *staging);
+
 /* Follows the MTU of the interface. */
 void staging_set_mtu(struct staging *staging, unsigned int mtu);
 

@@ -418,6 +418,18 @@ void waiting_tick(struct waiting *waiting, uint64_t now_ns)
 	free(walk.queues);
 }
 
+void waiting_give_up(struct waiting *waiting)
+{
+	struct waiting_walk walk;
+
+	waiting_settle(waiting);
+	if (waiting_walk(waiting, &walk))
+		return;
+	for (size_t i = 0; i < walk.count; i++)
+		waiting_lose_all(waiting, walk.queues[i]);
+	free(walk.queues);
+}
+
 void waiting_free(struct waiting *waiting)
 {
 	struct waiting_walk walk;

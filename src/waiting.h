@@ -76,6 +76,9 @@ void waiting_settle(struct waiting *waiting);
 /* Passes over numbers that did not come, forgets empty queues. To be called every 50 ms or so. */
 void waiting_tick(struct waiting *waiting, uint64_t now_ns);
 
+/* Everything that waits is lost: nobody is there any more to send it. */
+void waiting_give_up(struct waiting *waiting);
+
 void waiting_free(struct waiting *waiting);
 
 #endif

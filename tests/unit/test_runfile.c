@@ -537,6 +537,46 @@ START_TEST(test_race_with_removal)
 }
 END_TEST
 
+/* The lock passes to a successor with its descriptor; the path leads to the predecessor's file until the successor's is there. */
+START_TEST(test_inherit)
+{
+	struct runfile old, next = RUNFILE_INIT, third;
+	struct run_info info = sample(), read;
+	char longest[RUNFILE_PATH_MAX + 1];
+	pid_t holder;
+	int fd;
+
+	claim(&old);
+	ck_assert_int_eq(runfile_publish(&old, &info), 0);
+	fd = dup(old.fd); /* as SCM_RIGHTS does */
+	ck_assert_int_ge(fd, 0);
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	ck_assert_int_eq(runfile_inherit(&next, longest, fd), -ENAMETOOLONG);
+	ck_assert_int_eq(next.fd, -1);
+	ck_assert_int_eq(runfile_inherit(&next, path, fd), 0);
+	ck_assert(runfile_is_ours(&old));
+	ck_assert(runfile_is_ours(&next));
+
+	/* A successor that gives up leaves everything as it was. */
+	runfile_leave(&next);
+	ck_assert(runfile_is_ours(&old));
+	ck_assert_int_eq(runfile_claim(&third, path, &holder), -EBUSY);
+
+	ck_assert_int_eq(runfile_inherit(&next, path, dup(old.fd)), 0);
+	info.pid = getppid();
+	ck_assert_int_eq(runfile_publish(&next, &info), 0);
+	ck_assert(!runfile_is_ours(&old));
+	runfile_remove(&old); /* not its own any more */
+	ck_assert_int_eq(runfile_read(path, &read), 0);
+	ck_assert_int_eq(read.pid, getppid());
+	runfile_free_info(&read);
+	ck_assert_int_eq(runfile_claim(&third, path, &holder), -EBUSY);
+	runfile_remove(&next);
+	ck_assert_int_eq(file_size(), -1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("runfile");
@@ -562,6 +602,7 @@ int main(void)
 	tcase_add_test(tcase, test_process_lives);
 	tcase_add_test(tcase, test_not_ours_any_more);
 	tcase_add_test(tcase, test_publish_fails);
+	tcase_add_test(tcase, test_inherit);
 	tcase_add_test(tcase, test_tricks);
 	tcase_add_test(tcase, test_race);
 	tcase_add_test(tcase, test_race_with_removal);

@@ -307,6 +307,25 @@ START_TEST(test_stale)
 }
 END_TEST
 
+/* Somebody else follows: whatever waits is told as lost, of each queue, and what was sent before as sent. */
+START_TEST(test_give_up)
+{
+	add(1, EPOCH, 0, start_ns);
+	release(1, EPOCH, start_ns); /* is sent at once */
+	waiting_close_queue(&waiting, &(struct conn_key[]){ key_of(1) }[0]);
+	add(1, EPOCH, 1, start_ns);
+	add(2, EPOCH, 0, start_ns);
+	add(2, EPOCH, 1, start_ns);
+	waiting_give_up(&waiting);
+	ck_assert_uint_eq(sent_count, 1);
+	ck_assert_uint_eq(settled, 1);
+	ck_assert_uint_eq(told_lost, 3);
+	ck_assert_uint_eq(waiting.frames, 0);
+	waiting_give_up(&waiting);
+	ck_assert_uint_eq(told_lost, 3);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("waiting");
@@ -327,6 +346,7 @@ int main(void)
 	tcase_add_test(tcase, test_contradiction);
 	tcase_add_test(tcase, test_send_fails);
 	tcase_add_test(tcase, test_stale);
+	tcase_add_test(tcase, test_give_up);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "succession.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "abifile.h"
+#include "log.h"
+#include "service.h"
+#include "util.h"
+
+enum {
+	SUCCESSION_CLAIM_TRIES = 200, /* each 50 ms, for the lock of an instance that ends */
+};
+
+void succession_init(struct succession *succession)
+{
+	handover_init(&succession->handover);
+	succession->takeover = (struct takeover)TAKEOVER_INIT;
+	succession->predecessor_fd = succession->listen_fd = -1;
+	service_take_store(&succession->handover);
+}
+
+/* Whether the handover is one to go on with; its links are moved then. */
+static bool succession_adopt(struct succession *succession)
+{
+	const char *why;
+	int err = handover_check(&succession->handover, succession->netif->ifindex, &succession->before, &why);
+
+	succession->follows = !err;
+	if (err) {
+		log_warn("Cannot go on with the connections of the instance before: %s; starting afresh", why);
+		return false;
+	}
+	handover_take_links(&succession->handover, succession->attachment, succession->staging);
+	return true;
+}
+
+static int succession_join(struct succession *succession, const char *lock)
+{
+	int fd = takeover_join(lock, &succession->handover);
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	succession->predecessor_fd = fd;
+	succession->borrowed = true;
+	if (succession_adopt(succession))
+		return 0;
+	succession_forget(succession);
+	succession->patient = true;
+	return takeover_decline(&succession->predecessor_fd);
+}
+
+int succession_begin(struct succession *succession, const char *lock, bool takeover)
+{
+	if (handover_is_empty(&succession->handover))
+		return takeover ? succession_join(succession, lock) : 0;
+	if (succession_adopt(succession))
+		return 0;
+	/* Nobody serves them any more, and they would be in the way. */
+	handover_detach(&succession->handover);
+	handover_close(&succession->handover);
+	service_forget_store();
+	return 0;
+}
+
+int succession_claim(struct succession *succession, const char *lock, pid_t *holder)
+{
+	const struct timespec pause = { .tv_nsec = 50000000 };
+	int err;
+
+	if (succession->predecessor_fd >= 0)
+		return 0;
+	for (int i = 0;; i++) {
+		err = runfile_claim(succession->runfile, lock, holder);
+		if (err != -EBUSY || !succession->patient || i == SUCCESSION_CLAIM_TRIES)
+			return err;
+		nanosleep(&pause, NULL);
+	}
+}
+
+void succession_apply(struct succession *succession, struct datapath_options *options)
+{
+	options->abi = abifile_own();
+	if (!succession->follows)
+		return;
+	options->release_mark = succession->before.release_mark;
+	options->staged_mark = succession->before.staged_mark;
+	options->isn_key = succession->before.isn_key;
+	options->map_count = handover_maps(&succession->handover, succession->maps);
+	options->maps = succession->maps;
+}
+
+int succession_pause(struct succession *succession, const char *lock)
+{
+	int err, lock_fd = -1;
+
+	if (succession->predecessor_fd < 0)
+		return 0;
+	err = takeover_pause(succession->predecessor_fd, &lock_fd, &succession->listen_fd);
+	if (!err)
+		err = runfile_inherit(succession->runfile, lock, lock_fd);
+	if (err)
+		util_close_fd(&lock_fd);
+	return err;
+}
+
+void succession_forget(struct succession *succession)
+{
+	attach_leave(succession->attachment);
+	staging_leave(succession->staging);
+	handover_close(&succession->handover);
+	succession->follows = succession->borrowed = false;
+}
+
+int succession_open_staging(struct succession *succession)
+{
+	int err = -ENODEV;
+
+	if (succession->follows)
+		err = staging_take(succession->staging, succession->netif, succession->datapath);
+	if (!err)
+		return 0;
+	if (succession->follows) { /* it had none, or somebody has removed it */
+		staging_leave(succession->staging);
+		staging_clear(succession->netif);
+	}
+	return staging_open(succession->staging, succession->netif, succession->datapath);
+}
+
+int succession_attach(struct succession *succession, enum xdp_mode wanted)
+{
+	struct attachment *attachment = succession->attachment;
+
+	attachment->xdp_mode = succession->datapath->shared->xdp_native ? XDP_MODE_NATIVE : XDP_MODE_SKB;
+	if (wanted && wanted != attachment->xdp_mode)
+		log_warn("XDP stays in %s mode, in which the instance before has attached it: stop Mimic and start it again for %s",
+			 config_xdp_mode_name(attachment->xdp_mode), config_xdp_mode_name(wanted));
+	return attach_replace(attachment, succession->netif->ifindex, succession->datapath->ingress_fd,
+			      succession->datapath->repair_fd, succession->datapath->egress_fd);
+}
+
+/* --- as the predecessor */
+
+static void succession_offer(void *context, struct handover *handover)
+{
+	struct succession *succession = context;
+
+	handover_gather(handover, succession->datapath, succession->attachment, succession->staging);
+}
+
+static int succession_lock(void *context)
+{
+	struct succession *succession = context;
+
+	return succession->runfile->fd;
+}
+
+/* The lock file may be the successor's, whose lock has gone with it. */
+static int succession_restore_lock(struct succession *succession)
+{
+	char path[RUNFILE_PATH_MAX];
+	pid_t holder;
+	int err;
+
+	if (runfile_is_ours(succession->runfile))
+		return 0;
+	memcpy(path, succession->runfile->path, sizeof(path));
+	runfile_leave(succession->runfile);
+	err = runfile_claim(succession->runfile, path, &holder);
+	return err ? err : succession->publish(succession->context);
+}
+
+static void succession_restore(void *context)
+{
+	struct succession *succession = context;
+	struct mimic_shared *shared = succession->datapath->shared;
+	int err = attach_replace(succession->attachment, succession->netif->ifindex, succession->datapath->ingress_fd,
+				 succession->datapath->repair_fd, succession->datapath->egress_fd);
+
+	if (!err && succession->staging->near[0])
+		err = staging_take(succession->staging, succession->netif, succession->datapath);
+	shared->staging_ifindex = succession->staging->near[0] ? succession->staging->near_ifindex : 0;
+	if (!err)
+		err = held_renew(&succession->daemon->held);
+	if (!err)
+		err = succession->set_filters(succession->context);
+	if (!err)
+		err = succession_restore_lock(succession);
+	if (err)
+		log_error("Cannot put everything right after a takeover that failed: %s; restart Mimic", strerror(-err));
+}
+
+static bool succession_on_peer(void *context)
+{
+	struct succession *succession = context;
+	int fd = succession->takeover.peer_fd;
+	bool end = takeover_serve(&succession->takeover);
+
+	if (succession->takeover.peer_fd != fd)
+		daemon_remove_source(succession->daemon, fd);
+	return end;
+}
+
+static bool succession_on_listener(void *context)
+{
+	struct succession *succession = context;
+	int err;
+
+	if (!takeover_accept(&succession->takeover))
+		return false;
+	err = daemon_add_source(succession->daemon, succession->takeover.peer_fd, succession_on_peer, succession);
+	if (err)
+		log_warn("Cannot listen to a successor: %s", strerror(-err));
+	return false;
+}
+
+static void succession_each_second(void *context)
+{
+	struct succession *succession = context;
+	int fd = succession->takeover.peer_fd;
+
+	service_ping();
+	takeover_tick(&succession->takeover);
+	if (succession->takeover.peer_fd != fd)
+		daemon_remove_source(succession->daemon, fd);
+}
+
+void succession_complete(struct succession *succession)
+{
+	static const struct takeover_ops ops = {
+		.offer = succession_offer, .lock = succession_lock, .restore = succession_restore,
+	};
+	struct handover handover;
+	int err;
+
+	succession->takeover.ops = &ops;
+	succession->takeover.context = succession;
+	err = takeover_listen(&succession->takeover, succession->runfile->path, TAKE_FD(succession->listen_fd));
+	if (!err)
+		err = daemon_add_source(succession->daemon, succession->takeover.listen_fd, succession_on_listener, succession);
+	if (err)
+		log_warn("Nobody will be able to take over (--takeover): %s", strerror(-err));
+	succession->daemon->each_second = succession_each_second;
+	succession->daemon->each_second_context = succession;
+	if (succession->predecessor_fd >= 0)
+		takeover_finish(&succession->predecessor_fd);
+	succession->borrowed = false;
+	handover_close(&succession->handover);
+	handover_gather(&handover, succession->datapath, succession->attachment, succession->staging);
+	service_store(&handover);
+}
+
+void succession_end(struct succession *succession)
+{
+	succession->borrowed = succession->takeover.given ||
+			       (succession->daemon->stopped_by == SIGTERM && service_is_restarted());
+	if (succession->borrowed && !succession->takeover.given)
+		log_info("Everything stays attached for the instance that systemd starts next");
+	if (succession->borrowed)
+		daemon_hand_over(succession->daemon);
+}
+
+void succession_close(struct succession *succession)
+{
+	if (succession->borrowed && !succession->takeover.given && succession->predecessor_fd >= 0)
+		succession->takeover.given = true; /* the socket is the predecessor's */
+	takeover_close(&succession->takeover);
+	util_close_fd(&succession->listen_fd);
+	util_close_fd(&succession->predecessor_fd);
+	succession->listen_fd = succession->predecessor_fd = -1;
+	if (!succession->borrowed) {
+		handover_detach(&succession->handover);
+		service_forget_store();
+	}
+	handover_close(&succession->handover);
+}

@@ -1,0 +1,146 @@
+#!/bin/sh
+# shellcheck shell=dash
+# SPDX-License-Identifier: GPL-2.0-only
+# Script for a Debian of image.sh: mimic@wan0.service, as make install made it, on an interface that comes later. A flow goes on while
+# it is restarted and killed; a stop leaves nothing. /t has guest-lib.sh, udpflow, wirecheck and root/, which `make install` filled.
+# shellcheck source-path=SCRIPTDIR source=guest-lib.sh
+. ./guest-lib.sh
+
+unit=mimic@wan0.service
+
+# failed WHAT: with what systemd knows of the unit
+failed()
+{
+	{ systemctl --no-pager -l status $unit; journalctl --no-pager -b -u $unit | tail -n 60; } >/tmp/unit.log 2>&1
+	fail "$1"
+}
+
+property() { systemctl show -P "$1" $unit; }
+
+# is PROPERTY VALUE: of the unit, within a minute
+is()
+{
+	local i=0
+	until [ "$(property "$1")" = "$2" ]; do
+		[ $((i += 1)) -lt 300 ] || failed "$1 of the unit: $(property "$1"), not $2"
+		sleep 0.2
+	done
+}
+
+# The daemon ends by itself, with an error, if it is faster than systemd.
+ended() { case $(property ActiveState) in inactive | failed) ;; *) return 1 ;; esac; }
+
+# follows PID WHAT: another process than PID runs, and has taken over
+follows()
+{
+	local i=0
+	until [ "$(property MainPID)" != "$1" ] && [ "$(property ActiveState)" = active ]; do
+		[ $((i += 1)) -lt 300 ] || failed "$2: no other process than $1 became ready"
+		sleep 0.2
+	done
+	journalctl -b "_PID=$(property MainPID)" | grep -q 'Mimic goes on' || failed "$2: it has not taken over"
+	grep -qx "pid=$(property MainPID)" /run/mimic/*_"$(cat /sys/class/net/wan0/ifindex)".lock || failed "$2: the lock file is not its own"
+	mimic show wan0 >/tmp/show.log 2>&1 || failed "$2: mimic show"
+	grep -q Established /tmp/show.log || failed "$2: the connection is lost"
+}
+
+connected() { in_ns right mimic show -c eth0 2>/dev/null | grep -q Established; }
+
+disconnected() { ! connected; }
+
+flows()
+{
+	local now
+	now=$(mimic show -p wan0 | sed -n 's/.*Packets: \([0-9]*\) .*(rx_data)/\1/p')
+	sleep 1
+	[ "$(mimic show -p wan0 | sed -n 's/.*Packets: \([0-9]*\) .*(rx_data)/\1/p')" -gt "$now" ] || failed "$1: nothing flows"
+}
+
+# attached: what of Mimic is on the interface
+attached()
+{
+	bpftool net show dev wan0 | grep mimic_
+	tc filter show dev wan0 egress 2>/dev/null
+	tc filter show dev wan0 ingress 2>/dev/null
+	ip -o link | grep -oE ': mimic[0-9]+f?'
+	ls /run/mimic/*_"$(cat /sys/class/net/wan0/ifindex)".* 2>/dev/null
+}
+
+uname -r
+systemctl --no-pager --version | head -n 1
+cp -a root/. / || fail "installing"
+mkdir -p /etc/mimic
+echo 'filter = local=10.77.0.1:5000' >/etc/mimic/wan0.conf
+systemctl daemon-reload
+systemctl enable --quiet $unit || fail "systemctl enable"
+equal "$(property ActiveState)" inactive "the unit, without its interface"
+
+make_ns right
+ip link add wan0 type veth peer name eth0 netns right || fail "veth"
+ip addr add 10.77.0.1/24 dev wan0
+ip -n right addr add 10.77.0.2/24 dev eth0
+ip link set wan0 up
+ip -n right link set eth0 up
+is ActiveState active
+echo "the unit runs, up $(uptime_s) s"
+systemd-analyze --no-pager security $unit | tail -n 1
+figure=$(systemd-analyze --no-pager security $unit | sed -nE 's/.*exposure level.*: ([0-9]+)\.([0-9]).*/\1\2/p')
+between "${figure:-100}" 1 39 "ten times the figure of systemd-analyze security"
+property StatusText | grep -q 'Mimic runs on wan0, 1 filter' || failed "the status is $(property StatusText)"
+
+become right mimic run -f remote=10.77.0.1:5000 eth0 >/tmp/right.log 2>&1 &
+right=$!
+poll 60 "mimic in right wrote no lock file" locked $right
+./udpflow echo --bind 10.77.0.1:5000 --timeout 600 --idle 600 >/tmp/echo.log 2>&1 &
+echo=$!
+ready echo
+become right ./wirecheck -i eth0 --port 6000 --dir out --no-udp --require syn=1 --require rst=0 --require fin=0 --require seq_gaps=0 \
+	--require seq_overlaps=0 >/tmp/wirecheck.log 2>&1 &
+wirecheck=$!
+ready wirecheck
+become right ./udpflow send --to 10.77.0.1:5000 --bind 10.77.0.2:6000 --sizes 100-200 --count 10000000 --rate "${RATE:-1000}" --reply \
+	--timeout 600 >/tmp/send.log 2>&1 &
+send=$!
+poll 20 "no connection" connected
+flows "at first"
+
+for time in 1 2 3; do
+	old=$(property MainPID)
+	systemctl restart $unit || failed "systemctl restart"
+	follows "$old" "restart $time"
+	flows "restart $time"
+done
+journalctl -b -u $unit | grep -q 'Everything stays attached' || failed "it did not know of the restart"
+echo "restarted three times, up $(uptime_s) s"
+for time in 1 2; do
+	old=$(property MainPID)
+	kill -9 "$old"
+	follows "$old" "kill -9, $time"
+	flows "kill -9, $time"
+done
+echo "killed twice, up $(uptime_s) s"
+
+kill $send
+wait $send # it has not sent all of its number
+tail -n 1 /tmp/send.log
+equal "$(value /tmp/send.log missing)/$(value /tmp/send.log duplicate)/$(value /tmp/send.log corrupt)" 0/0/0 "missing, doubled, corrupt"
+stop $wirecheck "wirecheck"
+connected || failed "the connection is gone before the stop"
+systemctl stop $unit || failed "systemctl stop"
+poll 3 "the peer heard of no end" disconnected
+equal "$(property Result)" success "result of the unit"
+equal "$(attached)" "" "what is left after a stop"
+equal "$(property NFileDescriptorStore)" 0 "descriptors in the store after a stop"
+
+# A start is afresh then; mimic stop ends a unit, too, for good.
+systemctl start $unit || failed "systemctl start"
+mimic stop wan0 || failed "mimic stop"
+is ActiveState inactive
+equal "$(attached)" "" "what is left after mimic stop"
+
+# The interface goes: the daemon says so, and systemd stops the unit rather than starting it again and again.
+systemctl start $unit || failed "systemctl start"
+ip link del wan0
+poll 60 "the unit outlives its interface" ended
+stop $echo "udpflow echo"
+echo "done, up $(uptime_s) s"
