@@ -22,6 +22,12 @@ uint64_t datapath_counter(int counters_fd, enum reason reason)
 	return counters[reason];
 }
 
+/* In place of src/clock.c. */
+uint64_t clock_now_ns(void)
+{
+	return 0;
+}
+
 /* What show_counters() prints, in `text`. */
 static void print_counters(const struct style *style)
 {
