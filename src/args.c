@@ -54,7 +54,7 @@ static const struct argp_option run_options[] = {
 	{ "xdp-mode", 'x', "MODE", 0,
 	  "skb or native; default: native where the driver takes it, else skb", 2 },
 	{ "use-libxdp", 'X', NULL, 0,
-	  "Accepted with a warning, without effect: no other XDP program may be on the interface", 2 },
+	  "Attach through libxdp, beside other XDP programs that do so", 2 },
 	{ "datapath", KEY_DATAPATH, "LEVEL", 0,
 	  "bpf, or kfunc, which needs the kernel module; auto (default): kfunc where that is possible", 2 },
 	{ "resolve-interval", KEY_RESOLVE_INTERVAL, "SECONDS", 0,

@@ -70,6 +70,43 @@ int attach_ingress(struct attachment *attachment, int ifindex, int prog_fd, enum
 	return 0;
 }
 
+static int attach_try_libxdp(struct attachment *attachment, int ifindex, struct bpf_object *(*open)(void *context), void *context,
+			     enum xdp_mode mode)
+{
+	struct bpf_object *object = open(context);
+
+	attachment->xdp_mode = mode;
+	return object ? libxdp_attach(&attachment->libxdp, object, ifindex, mode == XDP_MODE_NATIVE) : -errno;
+}
+
+int attach_ingress_shared(struct attachment *attachment, int ifindex, struct bpf_object *(*open)(void *context), void *context,
+			  enum xdp_mode mode)
+{
+	const char *why = NULL;
+	int err = -EOPNOTSUPP;
+
+	if (libxdp_open(&why)) {
+		log_warn("Cannot attach through libxdp: %s; going on without, alone on the interface", why);
+		return -ENOPKG;
+	}
+	attachment->ifindex = ifindex;
+	if (mode != XDP_MODE_SKB) {
+		err = attach_try_libxdp(attachment, ifindex, open, context, XDP_MODE_NATIVE);
+		if (err && mode == XDP_MODE_AUTO)
+			log_info("No native XDP through libxdp (%s), using skb mode", strerror(-err));
+	}
+	if (err && mode != XDP_MODE_NATIVE)
+		err = attach_try_libxdp(attachment, ifindex, open, context, XDP_MODE_SKB);
+	if (err)
+		log_error("Cannot attach XDP through libxdp in %s mode: %s; %s (-vv shows the words of libxdp)",
+			  config_xdp_mode_name(attachment->xdp_mode), strerror(-err),
+			  err == -EINVAL ? "kernels since 6.13 and 6.12.5 want a newer libxdp: install xdp-tools of June 2025 or later, or leave "
+					   "--use-libxdp out" :
+					   "`xdp-loader status` names the programs that are there: one that was not attached through libxdp, or "
+					   "in another mode, cannot be shared with");
+	return err;
+}
+
 int attach_xdp(unsigned int ifindex, int prog_fd, enum xdp_mode mode)
 {
 	return attach_xdp_link((int)ifindex, prog_fd,
@@ -140,11 +177,16 @@ static bool attach_remove_clsact(int ifindex, bool ingress, bool *made)
 
 void attach_clear(struct attachment *attachment, int ifindex)
 {
+	__u32 xdp = 0;
+	const char *why;
 	bool egress, ingress;
 
 	attachment->ifindex = ifindex;
 	egress = attach_remove_clsact(ifindex, false, &attachment->made_clsact);
 	ingress = attach_remove_clsact(ifindex, true, &attachment->made_clsact);
+	/* Only where somebody's program is there at all: the library need not be loaded to find out that there is none. */
+	if (!bpf_xdp_query_id(ifindex, 0, &xdp) && xdp && !libxdp_open(&why) && libxdp_clear(ifindex) > 0)
+		log_info("Removed the XDP program of an instance that was killed");
 	if (egress || ingress)
 		log_info("Removed the TC filters of an instance that was killed");
 }
@@ -203,10 +245,15 @@ void attach_drop_link(int *fd)
 
 void attach_detach(struct attachment *attachment)
 {
+	int err;
+
 	attach_drop_link(&attachment->egress_link);
 	if (attachment->egress_clsact)
 		attach_remove_clsact(attachment->ifindex, false, &attachment->made_clsact);
 	attach_drop_link(&attachment->xdp_link);
+	err = libxdp_detach(&attachment->libxdp);
+	if (err)
+		log_warn("Cannot take the XDP program off through libxdp: %s; `xdp-loader unload` does", strerror(-err));
 	attach_drop_link(&attachment->ingress_link);
 	if (attachment->ingress_clsact)
 		attach_remove_clsact(attachment->ifindex, true, &attachment->made_clsact);

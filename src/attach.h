@@ -13,6 +13,9 @@
 #include <stdbool.h>
 
 #include "config.h"
+#include "libxdp.h"
+
+struct bpf_object;
 
 enum {
 	/* BPF_TCX_* of enum bpf_attach_type; the headers of libbpf 1.1 lack them */
@@ -26,6 +29,7 @@ struct attachment {
 	bool egress_clsact, ingress_clsact;	 /* TC filters instead of links */
 	bool made_clsact;			 /* the qdisc was not there before */
 	enum xdp_mode xdp_mode;			 /* in force: skb or native */
+	struct libxdp libxdp;			 /* instead of xdp_link */
 };
 
 #define ATTACHMENT_INIT { .xdp_link = -1, .egress_link = -1, .ingress_link = -1 }
@@ -38,6 +42,13 @@ void attach_clear(struct attachment *attachment, int ifindex);
 
 /* XDP on @ifindex, in @mode (auto: native, else skb; logs why). Returns 0 or -errno, logged. */
 int attach_ingress(struct attachment *attachment, int ifindex, int prog_fd, enum xdp_mode mode);
+
+/*
+ * The same through libxdp, beside the XDP programs of others; @open makes an object for each try, or fails with errno. Returns 0
+ * or -errno, logged; -ENOPKG, logged as a warning: there is no libxdp.
+ */
+int attach_ingress_shared(struct attachment *attachment, int ifindex, struct bpf_object *(*open)(void *context), void *context,
+			  enum xdp_mode mode);
 
 /* TC ingress and egress. Returns 0 or -errno, logged. */
 int attach_tc(struct attachment *attachment, int ifindex, int ingress_fd, int egress_fd);

@@ -101,8 +101,6 @@ static int run_make_filters(struct run *run)
 		.publish = run_publish,
 		.context = run,
 	};
-	if (run->config.use_libxdp)
-		log_warn("Attaching through libxdp is not available: the XDP program will be alone on the interface");
 	if (!run->config.filter_count)
 		log_warn("No filter is given: no packet will be changed (see --filter)");
 	return live_start(&run->live);
@@ -240,6 +238,24 @@ static int run_set_filters(void *context)
 	return err ? err : live_set_filters(&run->live, &before);
 }
 
+static struct bpf_object *run_open_ingress(void *context)
+{
+	const struct run *run = context;
+
+	return datapath_open_ingress(&run->datapath);
+}
+
+static int run_attach_xdp(struct run *run)
+{
+	int err = -ENOPKG;
+
+	if (run->config.use_libxdp)
+		err = attach_ingress_shared(&run->attachment, run->netif.ifindex, run_open_ingress, run, run->config.xdp_mode);
+	if (err == -ENOPKG)
+		err = attach_ingress(&run->attachment, run->netif.ifindex, run->datapath.ingress_fd, run->config.xdp_mode);
+	return err;
+}
+
 /* Nothing matches before the filters are set, which is last: no half-set-up datapath changes a packet. */
 static int run_attach(struct run *run)
 {
@@ -248,7 +264,7 @@ static int run_attach(struct run *run)
 	if (run->succession.follows)
 		err = succession_attach(&run->succession, run->config.xdp_mode);
 	else
-		err = attach_ingress(&run->attachment, run->netif.ifindex, run->datapath.ingress_fd, run->config.xdp_mode);
+		err = run_attach_xdp(run);
 	if (err)
 		return err;
 	run->datapath.shared->xdp_native = run->attachment.xdp_mode == XDP_MODE_NATIVE;
@@ -263,7 +279,7 @@ static int run_publish(void *context)
 	_cleanup_run_info_ struct run_info info = {
 		.pid = getpid(),
 		.egress_id = datapath_prog_id(run->datapath.egress_fd),
-		.ingress_id = datapath_prog_id(run->datapath.ingress_fd),
+		.ingress_id = datapath_prog_id(run->attachment.libxdp.program ? libxdp_fd(&run->attachment.libxdp) : run->datapath.ingress_fd),
 		.whitelist_id = datapath_map_id(run->datapath.filters_fd),
 		.counters_id = datapath_map_id(run->datapath.counters_fd),
 		.conns_id = datapath_map_id(run->datapath.conns_fd),

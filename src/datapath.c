@@ -219,6 +219,37 @@ int datapath_load(struct datapath *datapath, enum datapath_object kind, const st
 	return err;
 }
 
+struct bpf_object *datapath_open_ingress(const struct datapath *datapath)
+{
+	struct bpf_object *object;
+	struct bpf_program *program;
+	struct bpf_map *map;
+	int err = 0;
+
+	if (datapath->kind != DATAPATH_FULL) {
+		errno = ENOTSUP;
+		return NULL;
+	}
+	object = datapath_open_object(datapath->kind);
+	if (!object)
+		return NULL;
+	bpf_object__for_each_program(program, object) {
+		bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_ANY_ALIGNMENT);
+		bpf_program__set_autoload(program, !strcmp(bpf_program__name(program), "mimic_ingress"));
+	}
+	bpf_object__for_each_map(map, object) {
+		struct bpf_map *ours = bpf_object__find_map_by_name(datapath->object, bpf_map__name(map));
+
+		if (!err)
+			err = ours ? bpf_map__reuse_fd(map, bpf_map__fd(ours)) : -ENOENT;
+	}
+	if (!err)
+		return object;
+	bpf_object__close(object);
+	errno = -err;
+	return NULL;
+}
+
 enum {
 	DATAPATH_ENOTSUPP = 524, /* the kernel's own, unknown to user space */
 };

@@ -76,6 +76,12 @@ bool datapath_maps_fit(const struct datapath_map *maps, size_t count);
 /* The descriptor of a map of that name, which stays the datapath's; or -ENOENT. `.rodata`: struct mimic_config. */
 int datapath_map_fd(const struct datapath *datapath, const char *name);
 
+/*
+ * The XDP program mimic_ingress once more, on the maps of @datapath, for libxdp to load: an object that is opened, the caller's.
+ * NULL, and errno: ENOTSUP without kernel BTF, which libxdp needs, too.
+ */
+struct bpf_object *datapath_open_ingress(const struct datapath *datapath);
+
 /* The ELF file of an embedded object, *@size bytes. Static. */
 const void *datapath_elf(enum datapath_object kind, size_t *size);
 

@@ -256,7 +256,7 @@ void succession_complete(struct succession *succession)
 void succession_end(struct succession *succession)
 {
 	succession->borrowed = succession->takeover.given ||
-			       (succession->daemon->stopped_by == SIGTERM && service_is_restarted());
+			       (succession->daemon->stopped_by == SIGTERM && succession->attachment->xdp_link >= 0 && service_is_restarted());
 	if (succession->borrowed && !succession->takeover.given)
 		log_info("Everything stays attached for the instance that systemd starts next");
 	if (succession->borrowed)

@@ -640,6 +640,16 @@ vm_cross_build()
 
 # ---- tests -----------------------------------------------------------------------------------------------------
 
+# vm_libxdp KERNEL: guest-libxdp.sh with libxdp and somebody else's XDP program, in a kernel of the machine's own architecture
+vm_libxdp()
+{
+	local other=$TEST_TMP/other.o loader triplet
+	triplet=$(gcc -print-multiarch)
+	loader=$(command -v xdp-loader) || vm_need xdp-loader xdp-tools || return 1
+	clang -O2 -g -target bpf -c "$vm_here/libxdp-other.c" -o "$other" -I"/usr/include/$triplet" || return 1
+	vm_test "$1" libxdp "$loader" "/usr/lib/$triplet/libxdp.so.1" "/usr/lib/$triplet/bpf/xdp-dispatcher.o" "$other"
+}
+
 # vm_test KERNEL NAME [FILE...]: guest-NAME.sh with the product, the test tools and the FILEs in that kernel.
 # `MIMIC_KEEP_TMP=1 tests/run vm/...` keeps the capture and the logs of a failure, in vm/result.tar of the test's directory.
 vm_test()
