@@ -62,9 +62,11 @@ static inline bool model_is_ours(struct model *model, const struct rig *rig, con
 	return !memcmp(&own, key, sizeof(own));
 }
 
+/* By the shell, whose own drops the connection counts as well. */
 static inline void model_drop(struct model *model, uint32_t verdict, enum reason reason)
 {
 	model->verdict = verdict;
+	conn_note_drop(&model->conn, reason, 1);
 	if (model->reason)
 		model->second = reason;
 	else
@@ -283,6 +285,11 @@ static inline void model_expect_conn(struct rig *rig, const char *what, const st
 	MODEL_TIME(last_use_ns);
 	MODEL_TIME(unanswered_ns);
 	MODEL_TIME(rtt_ns);
+	MODEL_TIME(sent_ns);
+	MODEL_TIME(begun_ns);
+	MODEL_TIME(handshake_ns);
+	MODEL_TIME(established_ns);
+	MODEL_TIME(events.handshake_sum_ns);
 	MODEL_TIME(chase_ns);
 	MODEL_TIME(probe_ns);
 	MODEL_TIME(challenge_ns);
