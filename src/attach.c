@@ -92,12 +92,15 @@ int attach_ingress_shared(struct attachment *attachment, int ifindex, struct bpf
 	attachment->ifindex = ifindex;
 	if (mode != XDP_MODE_SKB) {
 		err = attach_try_libxdp(attachment, ifindex, open, context, XDP_MODE_NATIVE);
-		if (err && mode == XDP_MODE_AUTO)
+		if (err && err != -ENOPKG && mode == XDP_MODE_AUTO)
 			log_info("No native XDP through libxdp (%s), using skb mode", strerror(-err));
 	}
-	if (err && mode != XDP_MODE_NATIVE)
+	if (err && err != -ENOPKG && mode != XDP_MODE_NATIVE)
 		err = attach_try_libxdp(attachment, ifindex, open, context, XDP_MODE_SKB);
-	if (err)
+	if (err == -ENOPKG)
+		log_warn("Cannot attach through libxdp: it cannot use its dispatcher here (is the BPF file system mounted and writable at "
+			 "/sys/fs/bpf? -vv shows its words); going on without, alone on the interface");
+	else if (err)
 		log_error("Cannot attach XDP through libxdp in %s mode: %s; %s (-vv shows the words of libxdp)",
 			  config_xdp_mode_name(attachment->xdp_mode), strerror(-err),
 			  err == -EINVAL ? "kernels since 6.13 and 6.12.5 want a newer libxdp: install xdp-tools of June 2025 or later, or leave "

@@ -83,6 +83,8 @@ void check_config_file(struct check_report *report, const struct facts *facts)
 		return;
 	if (config->read == FACTS_YES)
 		check_say(report, CHECK_OK, "%s has no error", config->path);
+	else if (config->filters.count && !config->path[0])
+		check_say(report, CHECK_OK, "no file is named; the filters are those of the command line");
 	else if (config->filters.count)
 		check_say(report, CHECK_OK, "there is no %s; the filters are those of the %s", config->path,
 			  config->of_instance ? "instance that runs" : "command line");

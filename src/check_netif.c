@@ -205,7 +205,7 @@ void check_netif_mtu(struct check_report *report, const struct facts *facts)
 	if (report->count == before)
 		check_say(report, CHECK_OK, "%u: a WireGuard interface over it needs %u over IPv4, %u over IPv6%s", mtu,
 			  most - CHECK_IPV4_TCP - CHECK_WIREGUARD - padding, most - CHECK_IPV6_TCP - CHECK_WIREGUARD - padding,
-			  padding ? " (less the padding, which is subtracted)" : "");
+			  padding ? " (the padding is subtracted already)" : "");
 }
 
 void check_netif_wireguard(struct check_report *report, const struct facts *facts)

@@ -100,6 +100,7 @@ static int run_make_filters(struct run *run)
 		.clock = &run->daemon.clock,
 		.publish = run_publish,
 		.context = run,
+		.follows = run->args->takeover || !handover_is_empty(&run->succession.handover),
 	};
 	if (!run->config.filter_count)
 		log_warn("No filter is given: no packet will be changed (see --filter)");

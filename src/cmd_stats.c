@@ -219,8 +219,9 @@ static int stats_list(struct stats_instance *instances)
 		return -EIO;
 	}
 	while (dir && count < STATS_INTERFACES_MAX && (entry = readdir(dir))) {
-		if (sscanf(entry->d_name, "%llx_%d.lock%n", &of, &index, &length) == 2 && !entry->d_name[length] && of == netns &&
-		    index > 0 && if_indextoname((unsigned int)index, instances[count].ifname))
+		length = 0; /* of what fits: there are sockets beside the lock files */
+		if (sscanf(entry->d_name, "%llx_%d.lock%n", &of, &index, &length) == 2 && length && !entry->d_name[length] &&
+		    of == netns && index > 0 && if_indextoname((unsigned int)index, instances[count].ifname))
 			count++;
 	}
 	if (dir)

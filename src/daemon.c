@@ -342,13 +342,11 @@ int daemon_add_source(struct daemon *daemon, int fd, bool (*ready)(void *context
 	return -ENOSPC;
 }
 
-void daemon_remove_source(struct daemon *daemon, int fd)
+void daemon_forget_source(struct daemon *daemon, int fd)
 {
 	for (size_t i = 0; i < DAEMON_SOURCES_MAX; i++) {
-		if (daemon->sources[i].fd != fd)
-			continue;
-		epoll_ctl(daemon->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-		daemon->sources[i].fd = -1;
+		if (daemon->sources[i].fd == fd)
+			daemon->sources[i].fd = -1;
 	}
 }
 

@@ -80,8 +80,8 @@ int daemon_follow(struct daemon *daemon, struct live *live);
 /* The loop calls @ready when @fd, which stays the caller's, is readable. Returns 0 or -errno. */
 int daemon_add_source(struct daemon *daemon, int fd, bool (*ready)(void *context), void *context);
 
-/* Not any more. To be called before @fd is closed, or right after. */
-void daemon_remove_source(struct daemon *daemon, int fd);
+/* Not any more: @fd has been closed, by which the loop has lost it already. */
+void daemon_forget_source(struct daemon *daemon, int fd);
 
 /* Until SIGINT or SIGTERM, or a source says so. Returns 0, or -errno, logged (-ENODEV: the interface is gone). */
 int daemon_loop(struct daemon *daemon);

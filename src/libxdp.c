@@ -50,6 +50,7 @@ static struct {
 	struct xdp_multiprog *(*all)(int ifindex);
 	struct xdp_program *(*next)(const struct xdp_program *program, const struct xdp_multiprog *all);
 	int (*mode)(const struct xdp_multiprog *all);
+	bool (*alone)(const struct xdp_multiprog *all); /* there is no dispatcher */
 	void (*close_all)(struct xdp_multiprog *all);
 } libxdp_calls;
 
@@ -68,6 +69,7 @@ static const struct {
 	{ "xdp_multiprog__get_from_ifindex", offsetof(__typeof__(libxdp_calls), all) },
 	{ "xdp_multiprog__next_prog", offsetof(__typeof__(libxdp_calls), next) },
 	{ "xdp_multiprog__attach_mode", offsetof(__typeof__(libxdp_calls), mode) },
+	{ "xdp_multiprog__is_legacy", offsetof(__typeof__(libxdp_calls), alone) },
 	{ "xdp_multiprog__close", offsetof(__typeof__(libxdp_calls), close_all) },
 };
 
@@ -110,6 +112,19 @@ int libxdp_open(const char **why)
 	return 0;
 }
 
+/* Without a dispatcher the library attaches a program alone, by a way that outlives this process, and calls it a success. */
+static bool libxdp_is_shared(int ifindex)
+{
+	struct xdp_multiprog *all = libxdp_calls.all(ifindex);
+	bool shared;
+
+	if (libxdp_calls.get_error(all))
+		return false;
+	shared = !libxdp_calls.alone(all);
+	libxdp_calls.close_all(all);
+	return shared;
+}
+
 int libxdp_attach(struct libxdp *libxdp, struct bpf_object *object, int ifindex, bool native)
 {
 	struct libxdp_program_opts opts = { .size = sizeof(opts), .object = object, .program = LIBXDP_PROGRAM };
@@ -118,6 +133,10 @@ int libxdp_attach(struct libxdp *libxdp, struct bpf_object *object, int ifindex,
 
 	if (!err) {
 		err = libxdp_calls.attach(program, ifindex, native ? LIBXDP_MODE_NATIVE : LIBXDP_MODE_SKB, 0);
+		if (!err && !libxdp_is_shared(ifindex)) {
+			libxdp_calls.detach(program, ifindex, native ? LIBXDP_MODE_NATIVE : LIBXDP_MODE_SKB, 0);
+			err = -ENOPKG;
+		}
 		if (err)
 			libxdp_calls.close(program);
 	}

@@ -31,7 +31,8 @@ int libxdp_open(const char **why);
 
 /*
  * Loads the program LIBXDP_PROGRAM of @object, which is opened and not loaded, and puts it on the interface beside those of
- * others. Takes @object over, whatever it returns: 0 or -errno. After libxdp_open() only.
+ * others. Takes @object over, whatever it returns: 0 or -errno; -ENOPKG: the library cannot use its
+ * dispatcher here, and nothing is attached. After libxdp_open() only.
  */
 int libxdp_attach(struct libxdp *libxdp, struct bpf_object *object, int ifindex, bool native);
 

@@ -134,14 +134,68 @@ static int live_apply(struct live *live, struct filter_list *list, const struct 
 	return 0;
 }
 
+/* The name whose address @filter may have been: one that the configuration has for that end. */
+static struct name *live_name_of(const struct live *live, const struct filter *filter)
+{
+	for (size_t i = 0; i < live->config->filter_count; i++) {
+		const struct filter_spec *spec = &live->config->filters[i];
+
+		if (filter_spec_is_name(spec) && spec->origin == (enum filter_origin)filter->key.origin &&
+		    spec->port == be16_to_host(filter->key.port))
+			return names_find(&live->names, spec->host);
+	}
+	return NULL;
+}
+
+/*
+ * An instance before may have known more addresses of a name: the resolver does not answer now, or the name has others. They stay as
+ * those do that left their name, so that a restart takes no connection away.
+ */
+static int live_remember(struct live *live, const struct filter_list *before)
+{
+	for (size_t i = 0; i < before->count; i++) {
+		const struct filter *filter = &before->items[i];
+		struct name *name;
+
+		if (filter->prefix_len < ADDR_BITS || filter_list_find(live->filters, filter))
+			continue;
+		name = live_name_of(live, filter);
+		if (name && names_remember(&live->names, name, &filter->key.addr))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Much may have changed since the start: now that rtnetlink is heard, nothing is missed any more. */
+static int live_refresh(struct live *live, const struct filter_list *before)
+{
+	_cleanup_filter_list_ struct filter_list list = { .quiet = true };
+	struct filter_list former = *live->filters;
+	int err = live_remember(live, before);
+
+	netif_read_addrs(live->netif); /* if that fails we know those of before */
+	if (err)
+		log_error("Not enough memory for the filters");
+	else
+		err = live_make(live, live->config, &live->names, &list);
+	if (err)
+		return err;
+	*live->filters = list;
+	list = former;
+	return 0;
+}
+
 int live_set_filters(struct live *live, const struct filter_list *before)
 {
 	const struct filter_sync_ops ops = { .set = live_set_one, .remove = live_remove_one, .context = live };
 	const struct filter_sync_side old = { .list = before, .settings = live->settings };
 	const struct filter_sync_side next = { .list = live->filters, .settings = live->settings };
 	struct filter_sync_result result;
-	int err = filter_sync(&old, &next, &ops, &result);
+	int err = live_refresh(live, before);
 
+	if (err)
+		return err;
+	err = filter_sync(&old, &next, &ops, &result);
 	if (err) {
 		log_error("Cannot set the filters: %s", strerror(-err));
 		return err;
@@ -262,9 +316,9 @@ static int live_resolve_one(struct live *live, struct name *name, int *patience_
 	}
 	names_asked(name, begin_ns);
 	if (poll(&poll_fd, 1, *patience_ms) > 0 && resolver_take(live->resolver, host, &answer)) {
-		if (live_note_answer(live, name, &answer, true, clock_now_ns()) < 0)
+		if (live_note_answer(live, name, &answer, !live->follows, clock_now_ns()) < 0)
 			err = -ENOMEM;
-		else if (answer.err == -ENOENT || answer.err == -ENOMEM)
+		else if ((answer.err == -ENOENT && !live->follows) || answer.err == -ENOMEM)
 			err = answer.err;
 		resolver_free_answer(&answer);
 	} else {

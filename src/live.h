@@ -12,6 +12,8 @@
 #include "config.h"
 #include "datapath.h"
 #include "filter_list.h"
+#include <stdbool.h>
+
 #include "filter_sync.h"
 #include "names.h"
 #include "netif.h"
@@ -30,6 +32,9 @@ struct live {
 	int (*publish)(void *context);
 	void *context;
 
+	/* An instance before knows of addresses: a host name that does not exist now is no error at the start. */
+	bool follows;
+
 	struct names names;
 	struct resolver *resolver;
 };
@@ -45,8 +50,9 @@ int live_start(struct live *live);
 void live_watch_walks(struct live *live);
 
 /*
- * live->filters to a datapath that has those of an instance before, @before, each with all of its settings; connections follow.
- * Returns 0 or -errno, logged.
+ * live->filters to a datapath that has those of an instance before, @before, each with all of its settings; connections follow. Addresses of
+ * the interface are read again before, and what the other instance knew of host names stays as long as connections use it. Returns 0 or
+ * -errno, logged.
  */
 int live_set_filters(struct live *live, const struct filter_list *before);
 

@@ -118,6 +118,21 @@ static struct name_addr *names_find_addr(const struct name *name, const struct a
 	return NULL;
 }
 
+int names_remember(struct names *names, struct name *name, const struct addr *addr)
+{
+	struct name_addr *addrs;
+
+	if (names_find_addr(name, addr))
+		return 0;
+	addrs = realloc(name->addrs, (name->count + 1) * sizeof(*addrs));
+	if (!addrs)
+		return -ENOMEM;
+	name->addrs = addrs;
+	addrs[name->count++] = (struct name_addr){ .addr = *addr, .left = true };
+	names->left++;
+	return 0;
+}
+
 /* What the answer lacks leaves, what it has comes, or comes back. There is room. */
 static bool names_merge(struct names *names, struct name *name, const struct resolver_answer *answer)
 {

@@ -81,6 +81,11 @@ void names_doubt(struct names *names, struct name *name, uint64_t now_ns);
 /* A walk over all connections: each is shown, then the walk ends. */
 void names_show(struct names *names, const struct conn_key *key);
 
+/*
+ * An address that an instance before knew of this name: it stays as one that left it does. Returns 0 or -ENOMEM.
+ */
+int names_remember(struct names *names, struct name *name, const struct addr *addr);
+
 /* Returns whether an address that had left its name was forgotten. */
 bool names_end_walk(struct names *names);
 

@@ -27,6 +27,8 @@ enum {
 #define SERVICE_BUS   "org.freedesktop.systemd1"
 #define SERVICE_PRIVATE "unix:path=/run/systemd/private"
 
+static unsigned int service_stored; /* descriptors that systemd was given */
+
 static bool service_is_one(void)
 {
 	return getenv("NOTIFY_SOCKET");
@@ -62,12 +64,15 @@ void service_store(const struct handover *handover)
 {
 	if (!service_is_one())
 		return;
+	service_stored = 0;
 	for (int i = 0; i < HANDOVER_ITEMS; i++) {
 		int err = service_store_item(handover_name((enum handover_item)i), handover->fd[i]);
 
 		if (err < 0)
 			log_warn("Cannot leave %s to systemd: %s; a restart will lose the connections",
 				 handover_name((enum handover_item)i), strerror(-err));
+		else
+			service_stored += handover->fd[i] >= 0;
 	}
 }
 
@@ -172,6 +177,31 @@ static int service_read_job(sd_bus *bus, char **type)
 	return err < 0 ? err : 0;
 }
 
+/*
+ * Whether systemd has kept what a successor needs. It may not: the unit is somebody else's, without a store (FileDescriptorStoreMax), or of a
+ * program that has started us.
+ */
+static bool service_has_kept(sd_bus *bus)
+{
+	_cleanup_reply_ sd_bus_message *unit = NULL;
+	const char *path;
+	uint32_t kept = 0;
+	int err;
+
+	err = sd_bus_call_method(bus, SERVICE_BUS, "/org/freedesktop/systemd1", SERVICE_BUS ".Manager", "GetUnitByPID", NULL,
+				 &unit, "u", (uint32_t)getpid());
+	if (err >= 0)
+		err = sd_bus_message_read(unit, "o", &path);
+	if (err >= 0)
+		err = sd_bus_get_property_trivial(bus, SERVICE_BUS, path, SERVICE_BUS ".Service", "NFileDescriptorStore", NULL, 'u',
+						  &kept);
+	if (err >= 0 && kept && kept >= service_stored)
+		return true;
+	log_warn("systemd has kept %u of %u descriptors: this restart begins afresh, and resets the connections (the unit needs "
+		 "FileDescriptorStoreMax=32)", kept, service_stored);
+	return false;
+}
+
 /* An upgrade may have put another program into the place of this one. */
 static bool service_successor_fits(void)
 {
@@ -205,7 +235,7 @@ bool service_is_restarted(void)
 		err = service_read_job(bus, &type);
 	if (err < 0 && err != -ENOENT)
 		log_warn("Cannot ask systemd whether this is a restart: %s; taken for a stop", strerror(-err));
-	return err >= 0 && !strcmp(type, "restart") && service_successor_fits();
+	return err >= 0 && !strcmp(type, "restart") && service_has_kept(bus) && service_successor_fits();
 }
 
 #else

@@ -104,6 +104,11 @@ int succession_pause(struct succession *succession, const char *lock)
 		err = runfile_inherit(succession->runfile, lock, lock_fd);
 	if (err)
 		util_close_fd(&lock_fd);
+	if (err == -ECANCELED) { /* it ends, and its lock is free in a moment */
+		util_close_fd(&succession->predecessor_fd);
+		succession->predecessor_fd = -1;
+		succession->patient = true;
+	}
 	return err;
 }
 
@@ -173,6 +178,12 @@ static int succession_restore_lock(struct succession *succession)
 	return err ? err : succession->publish(succession->context);
 }
 
+static void succession_note(int *err, int more)
+{
+	if (!*err)
+		*err = more;
+}
+
 static void succession_restore(void *context)
 {
 	struct succession *succession = context;
@@ -180,15 +191,13 @@ static void succession_restore(void *context)
 	int err = attach_replace(succession->attachment, succession->netif->ifindex, succession->datapath->ingress_fd,
 				 succession->datapath->repair_fd, succession->datapath->egress_fd);
 
-	if (!err && succession->staging->near[0])
-		err = staging_take(succession->staging, succession->netif, succession->datapath);
+	/* Each step is worth doing, whatever became of the others; the first error is told. */
+	if (succession->staging->near[0])
+		succession_note(&err, staging_take(succession->staging, succession->netif, succession->datapath));
 	shared->staging_ifindex = succession->staging->near[0] ? succession->staging->near_ifindex : 0;
-	if (!err)
-		err = held_renew(&succession->daemon->held);
-	if (!err)
-		err = succession->set_filters(succession->context);
-	if (!err)
-		err = succession_restore_lock(succession);
+	succession_note(&err, held_renew(&succession->daemon->held));
+	succession_note(&err, succession->set_filters(succession->context));
+	succession_note(&err, succession_restore_lock(succession));
 	if (err)
 		log_error("Cannot put everything right after a takeover that failed: %s; restart Mimic", strerror(-err));
 }
@@ -200,7 +209,7 @@ static bool succession_on_peer(void *context)
 	bool end = takeover_serve(&succession->takeover);
 
 	if (succession->takeover.peer_fd != fd)
-		daemon_remove_source(succession->daemon, fd);
+		daemon_forget_source(succession->daemon, fd);
 	return end;
 }
 
@@ -225,7 +234,7 @@ static void succession_each_second(void *context)
 	service_ping();
 	takeover_tick(&succession->takeover);
 	if (succession->takeover.peer_fd != fd)
-		daemon_remove_source(succession->daemon, fd);
+		daemon_forget_source(succession->daemon, fd);
 }
 
 void succession_complete(struct succession *succession)

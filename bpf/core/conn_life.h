@@ -197,7 +197,8 @@ CORE_FN void conn_lost(struct conn *conn, const struct env *env, bool reconnect,
  */
 CORE_FN void conn_abandon(struct conn *conn, const struct env *env, struct effect *eff)
 {
-	if (conn->held || env->now_ns < conn->cooldown_ns) {
+	/* One that was established before has figures, which only the clock's program may take. */
+	if (conn->held || env->now_ns < conn->cooldown_ns || conn->events.established) {
 		conn_lost(conn, env, false, eff);
 		return;
 	}
