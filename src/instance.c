@@ -64,7 +64,7 @@ int instance_find(const char *ifname, struct run_info *info)
 		log_error("Mimic (process %d) is not ready on %s: it is starting, or %s was changed meanwhile; then restart it",
 			  (int)holder, ifname, path);
 	else
-		log_error("Mimic does not run on %s: %s is what a killed one left, and goes with the next start", ifname, path);
+		log_error("Mimic does not run on %s: %s is what a killed one left, and goes with the next start, or by `mimic stop`", ifname, path);
 	runfile_free_info(info);
 	return -ESRCH;
 }
