@@ -5,6 +5,11 @@ cd /t || exit
 # shellcheck disable=SC1091
 . ./env
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+# udev makes the ports' names when it gets to it; without them all that is said here would be lost.
+for _ in $(seq 600); do
+	[ -c /dev/virtio-ports/mimic.out ] && [ -c /dev/virtio-ports/mimic.status ] && break
+	sleep 0.2
+done
 SYSTEM_STATE=$(systemctl is-system-running --wait)
 export SYSTEM_STATE
 if [ "$SYSTEM_STATE" != running ]; then
