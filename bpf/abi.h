@@ -71,7 +71,6 @@ _Static_assert(_Alignof(struct mimic_conn) == 8 && sizeof(struct mimic_conn) % 8
  */
 struct mimic_prefix {
 	struct conn_settings settings;
-	__u8 pad[2];
 	struct filter_prefix filter; /* its key once more, which a lookup does not tell */
 };
 
@@ -212,7 +211,7 @@ struct mimic_shared {
 	__aligned_u64 stray_ns;   /* when XDP told of a stray SYN last */
 	__aligned_u64 trace_lost; /* records for which the ring had no room */
 	__u32 figures_moves; /* odd: an ended connection's figures are on their way to the totals of its filter */
-	__u32 pad;
+	__u32 udp_drops; /* not 0: of filters with udp=drop, or those that were */
 	__u8 local_ports[65536 / 8];  /* bit per port (host order) that a local= filter names */
 	__u8 remote_ports[65536 / 8]; /* and a remote= filter */
 };

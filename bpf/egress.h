@@ -13,6 +13,7 @@
 #include "icmp_quote.h"
 #include "maps.h"
 #include "partial.h"
+#include "skb_parse.h"
 #include "too_big.h"
 #include "trace.h"
 
@@ -300,7 +301,7 @@ static __always_inline int egress(struct __sk_buff *skb)
 	struct work *w;
 	int verdict;
 
-	if (flow_parse(skb, config.ethernet, &pkt) != PARSE_OK || (pkt.proto != PROTO_UDP && !(pkt.later_fragment && pkt.ipv6)))
+	if (skb_parse(skb, config.ethernet, &pkt) != PARSE_OK || (pkt.proto != PROTO_UDP && !(pkt.later_fragment && pkt.ipv6)))
 		return icmp_error_is_possible(&pkt) ? icmp_quote(skb, &pkt) : TC_ACT_UNSPEC;
 	if (!pkt.later_fragment && !ports_are_wanted(pkt.src_port, pkt.dst_port))
 		return TC_ACT_UNSPEC;

@@ -13,23 +13,6 @@
 #include "maps.h"
 #include "work.h"
 
-enum {
-	FLOW_PULL = 256, /* linear bytes that hold every header we walk over */
-};
-
-/* parse_packet() of an skb, whose headers may lie in fragments. */
-static __always_inline enum parse_result flow_parse(struct __sk_buff *skb, bool ethernet, struct packet *pkt)
-{
-	enum parse_result result;
-
-	result = parse_packet(skb_data(skb), skb_end(skb), ethernet, pkt);
-	if (result != PARSE_SHORT)
-		return result;
-	if (bpf_skb_pull_data(skb, skb->len < FLOW_PULL ? skb->len : FLOW_PULL))
-		return PARSE_OTHER;
-	return parse_packet(skb_data(skb), skb_end(skb), ethernet, pkt);
-}
-
 /*
  * Whether a filter names this end: its address, or else a prefix, the longest. Its settings go to w->settings, and it itself to
  * w->filter: two maps' values in one pointer would be two states of everything behind it. On the stack the key cost the verifier

@@ -448,6 +448,24 @@ static __always_inline void ingress_tell_stray(const struct work *w)
 	bpf_ringbuf_submit(stray, 0);
 }
 
+/* UDP that a peer sends as it is: dropped where the filter of its flow says so. */
+static __always_inline int ingress_udp(struct xdp_md *ctx, const struct packet *pkt)
+{
+	struct work *w;
+
+	if (pkt->later_fragment || !ports_are_wanted(pkt->dst_port, pkt->src_port))
+		return XDP_PASS;
+	w = work_area(WORK_INGRESS);
+	if (!w || !parse_addresses(xdp_data(ctx), xdp_end(ctx), pkt, &w->key.remote, &w->key.local))
+		return XDP_PASS;
+	w->key.remote_port = pkt->src_port;
+	w->key.local_port = pkt->dst_port;
+	if (!flow_filter(w, false) || w->settings.udp != UDP_DROP)
+		return XDP_PASS;
+	count(REASON_DROP_RX_UDP);
+	return XDP_DROP;
+}
+
 static __always_inline int ingress(struct xdp_md *ctx)
 {
 	struct mimic_conn *value = NULL;
@@ -457,6 +475,8 @@ static __always_inline int ingress(struct xdp_md *ctx)
 
 	if (parse_packet(xdp_data(ctx), xdp_end(ctx), config.ethernet, &pkt) != PARSE_OK)
 		return icmp_error_is_possible(&pkt) ? icmp_error(ctx, &pkt) : XDP_PASS;
+	if (pkt.proto == PROTO_UDP && *(const volatile __u32 *)&shared.udp_drops)
+		return ingress_udp(ctx, &pkt);
 	if (pkt.proto != PROTO_TCP || pkt.later_fragment)
 		return XDP_PASS;
 	wanted = ports_are_wanted(pkt.dst_port, pkt.src_port);

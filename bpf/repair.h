@@ -18,6 +18,7 @@
 #include "flow.h"
 #include "maps.h"
 #include "partial.h"
+#include "skb_parse.h"
 #include "syncookie.h"
 
 #define REPAIR_PARTIAL_NS NSEC_PER_SEC /* far longer than from XDP to TC ingress */
@@ -129,7 +130,7 @@ static __always_inline int repair(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	w->hidden = repair_hides_ethernet(skb);
 	stage_end();
-	if (flow_parse(skb, config.ethernet && !w->hidden, &pkt) != PARSE_OK || pkt.fragment)
+	if (skb_parse(skb, config.ethernet && !w->hidden, &pkt) != PARSE_OK || pkt.fragment)
 		return TC_ACT_UNSPEC;
 	w->pkt = pkt;
 	stage_end();

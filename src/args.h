@@ -77,5 +77,6 @@ int cmd_check(int argc, char **argv); /* these parse their options themselves */
 int cmd_stats(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
+int cmd_guard(int argc, char **argv);
 
 #endif

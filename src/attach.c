@@ -116,6 +116,11 @@ int attach_xdp(unsigned int ifindex, int prog_fd, enum xdp_mode mode)
 			       mode == XDP_MODE_SKB ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
 }
 
+static enum clsact_place attach_place(bool ingress)
+{
+	return ingress ? CLSACT_INGRESS : CLSACT_EGRESS;
+}
+
 /* A link, or 0 with *@clsact set, or -errno. */
 static int attach_tc_program(int ifindex, int prog_fd, bool ingress, bool *clsact, bool *made)
 {
@@ -126,7 +131,7 @@ static int attach_tc_program(int ifindex, int prog_fd, bool ingress, bool *clsac
 	if (fd >= 0)
 		return fd;
 	log_debug("No tcx (%s), using a clsact filter", strerror(errno));
-	err = clsact_attach(ifindex, prog_fd, ingress, made);
+	err = clsact_attach(ifindex, prog_fd, attach_place(ingress), made);
 	if (err)
 		return err;
 	*clsact = true;
@@ -169,7 +174,7 @@ int attach_tc(struct attachment *attachment, int ifindex, int ingress_fd, int eg
 static bool attach_remove_clsact(int ifindex, bool ingress, bool *made)
 {
 	bool found, owner;
-	int err = clsact_remove(ifindex, ingress, &found, &owner);
+	int err = clsact_remove(ifindex, attach_place(ingress), &found, &owner);
 
 	/* -EOPNOTSUPP: a kernel without any TC filters */
 	if (err && err != -ENOENT && err != -ENODEV && err != -EOPNOTSUPP)
@@ -201,9 +206,9 @@ static int attach_replace_tc(int ifindex, int link, int prog_fd, bool ingress, b
 
 	if (link >= 0)
 		return bpf_link_update(link, prog_fd, NULL);
-	err = clsact_replace(ifindex, prog_fd, ingress, made);
+	err = clsact_replace(ifindex, prog_fd, attach_place(ingress), made);
 	if (err == -ENOENT) /* somebody has removed it */
-		err = clsact_attach(ifindex, prog_fd, ingress, made);
+		err = clsact_attach(ifindex, prog_fd, attach_place(ingress), made);
 	*clsact = !err;
 	return err;
 }

@@ -14,23 +14,29 @@
 #include "log.h"
 
 enum {
-	/* Handles by which our filters are known. The second one tells whoever comes later that the qdisc is Mimic's, too. */
+	/* Handles by which our filters are known. The second of each tells whoever comes later that the qdisc is Mimic's, too. */
 	CLSACT_GUEST = 0x4d696d, /* "Mim" */
 	CLSACT_OWNER = 0x4d696e,
+	CLSACT_GUARD_GUEST = 0x4d7567, /* "Mug" */
+	CLSACT_GUARD_OWNER = 0x4d7568,
+
+	CLSACT_LAST_PRIORITY = 0xffff,
 
 	CLSACT_DUMP = 32768, /* what the kernel puts into one message of a dump, at most */
 };
 
-static enum bpf_tc_attach_point clsact_point(bool ingress)
+static enum bpf_tc_attach_point clsact_point(enum clsact_place place)
 {
-	return ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+	return place == CLSACT_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS;
 }
 
 /* What is at an attach point. */
 struct clsact_filters {
+	bool guard;			/* ours is the guard */
 	unsigned int count;		/* entries of the dump: 0 when nobody has a filter there */
 	__u32 priority;			/* the first that is free, or has bpf filters: a new one goes in front of those */
 	__u32 our_handle, our_priority; /* 0: none */
+	bool owned;			/* some filter of Mimic says that the qdisc is Mimic's */
 };
 
 struct clsact_qdisc {
@@ -90,25 +96,36 @@ static int clsact_take_filter(const struct nlmsghdr *header, void *data)
 	struct clsact_filters *filters = data;
 	__u32 chain, priority = TC_H_MAJ(tc->tcm_info) >> 16;
 	bool like_ours = !strcmp(clsact_kind(header, &chain), "bpf") && TC_H_MIN(tc->tcm_info) == htons(ETH_P_ALL);
+	bool owner;
 
 	filters->count++;
 	if (chain)
 		return MNL_CB_OK;
 	if (!like_ours && priority == filters->priority)
 		filters->priority++;
-	if (like_ours && (tc->tcm_handle == CLSACT_GUEST || tc->tcm_handle == CLSACT_OWNER)) {
+	if (!like_ours)
+		return MNL_CB_OK;
+	owner = tc->tcm_handle == CLSACT_OWNER || tc->tcm_handle == CLSACT_GUARD_OWNER;
+	filters->owned = filters->owned || owner;
+	if (tc->tcm_handle == (filters->guard ? CLSACT_GUARD_GUEST : CLSACT_GUEST) ||
+	    tc->tcm_handle == (filters->guard ? CLSACT_GUARD_OWNER : CLSACT_OWNER)) {
 		filters->our_handle = tc->tcm_handle;
 		filters->our_priority = priority;
 	}
 	return MNL_CB_OK;
 }
 
-static int clsact_find_filters(int ifindex, enum bpf_tc_attach_point point, struct clsact_filters *filters)
+static int clsact_find_filters(int ifindex, enum clsact_place place, struct clsact_filters *filters)
 {
-	*filters = (struct clsact_filters){ .priority = 1 };
+	*filters = (struct clsact_filters){ .priority = 1, .guard = place == CLSACT_GUARD };
 	return clsact_dump(RTM_GETTFILTER, ifindex,
-			   TC_H_MAKE(TC_H_CLSACT, point == BPF_TC_INGRESS ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS),
+			   TC_H_MAKE(TC_H_CLSACT, place == CLSACT_INGRESS ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS),
 			   clsact_take_filter, filters);
+}
+
+static bool clsact_is_owner(const struct clsact_filters *filters)
+{
+	return filters->our_handle == CLSACT_OWNER || filters->our_handle == CLSACT_GUARD_OWNER;
 }
 
 static int clsact_take_qdisc(const struct nlmsghdr *header, void *data)
@@ -142,15 +159,15 @@ static int clsact_open(int ifindex, bool *made)
 	return err;
 }
 
-int clsact_remove(int ifindex, bool ingress, bool *found, bool *made)
+int clsact_remove(int ifindex, enum clsact_place place, bool *found, bool *made)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = clsact_point(ingress));
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = clsact_point(place));
 	LIBBPF_OPTS(bpf_tc_opts, opts);
 	struct clsact_filters filters;
-	int err = clsact_find_filters(ifindex, clsact_point(ingress), &filters);
+	int err = clsact_find_filters(ifindex, place, &filters);
 
 	*found = !err && filters.our_handle;
-	*made = *found && filters.our_handle == CLSACT_OWNER;
+	*made = *found && clsact_is_owner(&filters);
 	if (!*found)
 		return err;
 	opts.handle = filters.our_handle;
@@ -158,40 +175,64 @@ int clsact_remove(int ifindex, bool ingress, bool *found, bool *made)
 	return bpf_tc_detach(&hook, &opts);
 }
 
-int clsact_attach(int ifindex, int prog_fd, bool ingress, bool *made)
+int clsact_attach(int ifindex, int prog_fd, enum clsact_place place, bool *made)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = clsact_point(ingress));
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = clsact_point(place));
 	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd);
 	struct clsact_filters filters;
 	int err = clsact_open(ifindex, made);
 
 	if (!err)
-		err = clsact_find_filters(ifindex, clsact_point(ingress), &filters);
+		err = clsact_find_filters(ifindex, place, &filters);
 	if (err)
 		return err;
-	if (filters.priority > 1)
+	if (filters.priority > 1 && place != CLSACT_GUARD)
 		log_warn("Other TC filters come first on the %s side: what they do not let go on does not reach Mimic",
-			 ingress ? "ingress" : "egress");
-	opts.handle = *made ? CLSACT_OWNER : CLSACT_GUEST;
-	opts.priority = filters.priority;
+			 place == CLSACT_INGRESS ? "ingress" : "egress");
+	*made = *made || filters.owned;
+	if (place == CLSACT_GUARD) {
+		opts.handle = *made ? CLSACT_GUARD_OWNER : CLSACT_GUARD_GUEST;
+		opts.priority = CLSACT_LAST_PRIORITY;
+	} else {
+		opts.handle = *made ? CLSACT_OWNER : CLSACT_GUEST;
+		opts.priority = filters.priority;
+	}
 	return bpf_tc_attach(&hook, &opts);
 }
 
-int clsact_replace(int ifindex, int prog_fd, bool ingress, bool *made)
+int clsact_replace(int ifindex, int prog_fd, enum clsact_place place, bool *made)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = clsact_point(ingress));
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = clsact_point(place));
 	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .flags = BPF_TC_F_REPLACE);
 	struct clsact_filters filters;
-	int err = clsact_find_filters(ifindex, clsact_point(ingress), &filters);
+	int err = clsact_find_filters(ifindex, place, &filters);
 
 	if (err)
 		return err;
 	if (!filters.our_handle)
 		return -ENOENT;
-	*made = filters.our_handle == CLSACT_OWNER;
+	*made = clsact_is_owner(&filters);
 	opts.handle = filters.our_handle;
 	opts.priority = filters.our_priority;
 	return bpf_tc_attach(&hook, &opts);
+}
+
+int clsact_query(int ifindex, enum clsact_place place, uint32_t *prog_id)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = clsact_point(place));
+	LIBBPF_OPTS(bpf_tc_opts, opts);
+	struct clsact_filters filters;
+	int err = clsact_find_filters(ifindex, place, &filters);
+
+	if (err)
+		return err;
+	if (!filters.our_handle)
+		return -ENOENT;
+	opts.handle = filters.our_handle;
+	opts.priority = filters.our_priority;
+	err = bpf_tc_query(&hook, &opts);
+	*prog_id = opts.prog_id;
+	return err;
 }
 
 void clsact_close(int ifindex)
@@ -199,7 +240,7 @@ void clsact_close(int ifindex)
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
 	struct clsact_filters in, out;
 
-	if (!clsact_find_filters(ifindex, BPF_TC_INGRESS, &in) && !in.count &&
-	    !clsact_find_filters(ifindex, BPF_TC_EGRESS, &out) && !out.count)
+	if (!clsact_find_filters(ifindex, CLSACT_INGRESS, &in) && !in.count &&
+	    !clsact_find_filters(ifindex, CLSACT_EGRESS, &out) && !out.count)
 		bpf_tc_hook_destroy(&hook);
 }

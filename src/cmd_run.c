@@ -100,6 +100,7 @@ static int run_make_filters(struct run *run)
 		.clock = &run->daemon.clock,
 		.publish = run_publish,
 		.context = run,
+		.ethernet = run->link_type == LINK_TYPE_ETH,
 		.follows = run->args->takeover || !handover_is_empty(&run->succession.handover),
 	};
 	if (!run->config.filter_count)
@@ -372,6 +373,8 @@ static void run_take_down(struct run *run)
 		daemon_reset_peers(&run->daemon);
 	attach_detach(&run->attachment);
 	staging_close(&run->staging);
+	if (run->live.guard.drops)
+		log_info("Plain UDP of filters with udp=drop is kept in from now on; `mimic stop --open %s` lets it out", run->netif.name);
 }
 
 /* The lock file is the predecessor's until that has ended, and the successor's who has published his own. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* `mimic stop`: ends the instance on an interface, and removes whatever any instance has left there. */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -15,9 +16,17 @@
 #include "runfile.h"
 #include "staging.h"
 #include "takeover.h"
+#include "udpguard.h"
 #include "util.h"
 
+struct stop_args {
+	const char *ifname;
+	bool open; /* plain UDP may leave from now on */
+};
+
 enum {
+	KEY_OPEN = 0x100,
+
 	STOP_PATIENCE_MS = 5000, /* for the instance to end */
 	STOP_INSTANCES_MAX = 4,	 /* that follow each other meanwhile */
 };
@@ -92,7 +101,30 @@ static int stop_clean(const struct netif *netif, const char *path)
 	return err;
 }
 
-static int stop(const char *ifname)
+/* The guard of plain UDP is there to stay, unless it is said to go. Returns 0 or -errno, logged. */
+static int stop_open(const struct netif *netif, bool open)
+{
+	uint64_t dropped = 0;
+	bool found = false;
+	int err = udpguard_read(netif->ifindex, &dropped);
+
+	if (err && !open)
+		return 0;
+	if (!open) {
+		log_info("Plain UDP of filters with udp=drop is kept in on %s; `mimic stop --open %s` lets it out", netif->name, netif->name);
+		return 0;
+	}
+	err = udpguard_remove(netif->ifindex, &found);
+	if (err && err != -ENOENT && err != -EOPNOTSUPP) {
+		log_error("Cannot remove the guard of plain UDP on %s: %s", netif->name, strerror(-err));
+		return err;
+	}
+	if (found)
+		log_info("Plain UDP may leave by %s again; the guard has dropped %" PRIu64 " datagrams", netif->name, dropped);
+	return 0;
+}
+
+static int stop(const char *ifname, bool open)
 {
 	_cleanup_netif_ struct netif netif = { 0 };
 	char path[RUNFILE_PATH_MAX];
@@ -122,27 +154,35 @@ static int stop(const char *ifname)
 	err = stop_clean(&netif, path);
 	if (!err && !ran)
 		log_info("No Mimic runs on %s", ifname);
-	return err;
+	return err ? err : stop_open(&netif, open);
 }
 
 static error_t stop_parse(int key, char *arg, struct argp_state *state)
 {
-	const char **ifname = state->input;
+	struct stop_args *args = state->input;
 
 	if (key == ARGP_KEY_ARG || key == ARGP_KEY_NO_ARGS)
-		return args_take_ifname(ifname, key, arg, state);
-	return ARGP_ERR_UNKNOWN;
+		return args_take_ifname(&args->ifname, key, arg, state);
+	if (key != KEY_OPEN)
+		return ARGP_ERR_UNKNOWN;
+	args->open = true;
+	return 0;
 }
 
 int cmd_stop(int argc, char **argv)
 {
+	static const struct argp_option options[] = {
+		{ "open", KEY_OPEN, NULL, 0, "Let plain UDP out that udp=drop keeps in", 0 },
+		{ 0 },
+	};
 	static const struct argp argp = {
+		.options = options,
 		.parser = stop_parse,
 		.args_doc = "<interface>",
 		.doc = "End the instance that runs on the interface, and remove whatever any instance has left there.",
 	};
-	const char *ifname = NULL;
-	int err = args_parse(&argp, argc, argv, &ifname);
+	struct stop_args args = { 0 };
+	int err = args_parse(&argp, argc, argv, &args);
 
-	return err ? err : stop(ifname);
+	return err ? err : stop(args.ifname, args.open);
 }

@@ -131,7 +131,7 @@ int config_set(struct config *config, const char *key, const char *value, struct
 	if (err == -ENOENT)
 		return settings_refuse(
 			error,
-			"unknown key '%.40s'; expected filter, log.verbosity, link_type, xdp_mode, use_libxdp, datapath, resolve_interval, handshake, keepalive, padding, max_window, pace, guard or ack",
+			"unknown key '%.40s'; expected filter, log.verbosity, link_type, xdp_mode, use_libxdp, datapath, resolve_interval, handshake, keepalive, padding, max_window, pace, guard, ack or udp",
 			key);
 	return err;
 }

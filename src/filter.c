@@ -247,7 +247,7 @@ static int parse_setting(struct filter_spec *spec, char *text, struct parse_erro
 	if (err == -ENOENT)
 		return settings_refuse(
 			error,
-			"unknown key '%.40s'; expected handshake, keepalive, padding, max_window, pace, guard or ack",
+			"unknown key '%.40s'; expected handshake, keepalive, padding, max_window, pace, guard, ack or udp",
 			text);
 	return err;
 }

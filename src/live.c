@@ -9,6 +9,7 @@
 #include "filter.h"
 #include "log.h"
 #include "settings.h"
+#include "udpguard.h"
 #include "util.h"
 
 enum {
@@ -134,6 +135,34 @@ static int live_apply(struct live *live, struct filter_list *list, const struct 
 	return 0;
 }
 
+/*
+ * The guard of plain UDP follows the filters, and comes after them: what Mimic carries never reaches it, and what Mimic does not carry any more
+ * is kept in until the guard knows that it may leave. Returns 0 or -errno, logged; then the guard stays as it was.
+ */
+static int live_guard(struct live *live)
+{
+	_cleanup_udpguard_rules_ struct udpguard_rules rules = { 0 };
+	struct udpguard_rules former = live->guard;
+	int err = udpguard_rules_make(&rules, live->filters, live->settings, live->config->filters, live->config->filter_count,
+				      &live->names);
+
+	if (err) {
+		log_error("Not enough memory for the guard of plain UDP");
+		return err;
+	}
+	live->datapath->shared->udp_drops = rules.drops;
+	if (live->args->check)
+		return udpguard_try(&rules, live->ethernet);
+	if (former.items && udpguard_rules_equal(&rules, &former))
+		return 0;
+	err = udpguard_set(live->netif->ifindex, &rules, live->ethernet);
+	if (err)
+		return err;
+	live->guard = rules;
+	rules = former;
+	return 0;
+}
+
 /* The name whose address @filter may have been: one that the configuration has for that end. */
 static struct name *live_name_of(const struct live *live, const struct filter *filter)
 {
@@ -204,7 +233,7 @@ int live_set_filters(struct live *live, const struct filter_list *before)
 		clock_refit(live->clock);
 		datapath_drop_ports(live->datapath);
 	}
-	return 0;
+	return live_guard(live);
 }
 
 /* The world has changed, the configuration has not: what says so in the log, with what it does to filters. False: nothing. */
@@ -215,6 +244,7 @@ static bool live_renew(struct live *live, const char *what)
 
 	if (live_make(live, live->config, &live->names, &list) || live_apply(live, &list, live->settings, &result))
 		return true; /* an error was */
+	live_guard(live);
 	if (!result.added && !result.removed && !result.changed)
 		return false;
 	log_info("%s: %zu filter%s added, %zu removed, %zu changed", what, result.added, result.added == 1 ? "" : "s",
@@ -247,6 +277,7 @@ int live_change(struct live *live, struct config *config, struct filter_sync_res
 	config_free(live->config);
 	*live->config = *config;
 	*config = (struct config)CONFIG_INIT;
+	live_guard(live);
 	live_warn_of_void(live, live->filters);
 	live->publish(live->context);
 	return 0;
@@ -438,4 +469,5 @@ void live_close(struct live *live)
 {
 	resolver_close(&live->resolver);
 	names_free(&live->names);
+	udpguard_rules_free(&live->guard);
 }

@@ -18,6 +18,7 @@
 #include "names.h"
 #include "netif.h"
 #include "resolver.h"
+#include "udpguard_rules.h"
 
 struct live {
 	/* All of them outlive this. */
@@ -32,11 +33,14 @@ struct live {
 	int (*publish)(void *context);
 	void *context;
 
+	bool ethernet; /* frames of the interface begin with an Ethernet header */
+
 	/* An instance before knows of addresses: a host name that does not exist now is no error at the start. */
 	bool follows;
 
 	struct names names;
 	struct resolver *resolver;
+	struct udpguard_rules guard; /* in force; no items before the first */
 };
 
 /*

@@ -31,6 +31,7 @@ static const struct args_command commands[] = {
 	{ "check", "say what on this machine hinders Mimic, and what to do", cmd_check },
 	{ "stats", "show what its connections and filters carried", cmd_stats },
 	{ "trace", "print its segments as they come and go", cmd_trace },
+	{ "guard", "keep plain UDP in while Mimic does not run", cmd_guard },
 	{ "stop", "end what runs there, and clean up what is left", cmd_stop },
 	{ 0 },
 };

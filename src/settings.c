@@ -85,9 +85,16 @@ static const struct choice choices[] = {
 		.offset = offsetof(struct conn_settings, guard),
 		.words = { [GUARD_RESET] = "reset", [GUARD_SILENT] = "silent" },
 	},
+	{
+		.key = "udp",
+		.expected = "pass or drop",
+		.field = SETTINGS_UDP,
+		.offset = offsetof(struct conn_settings, udp),
+		.words = { [UDP_PASS] = "pass", [UDP_DROP] = "drop" },
+	},
 };
 
-static const char *const keys[] = { "handshake", "keepalive", "padding", "max_window", "pace", "guard", "ack" };
+static const char *const keys[] = { "handshake", "keepalive", "padding", "max_window", "pace", "guard", "ack", "udp" };
 
 static __u16 *number_at(struct conn_settings *settings, size_t offset)
 {

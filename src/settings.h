@@ -10,6 +10,7 @@
  *	pace		fast, fixed or linux		fast; fixed as soon as an interval is given for handshake
  *	guard		reset or silent			reset
  *	ack		0..65535 milliseconds		40
+ *	udp		pass or drop			pass
  *
  * Each number is 0..65535, seconds or counts, and may be left out (`5:`, `:2`, `5`, `60:::`): then
  * it is not given, and whatever the patch is applied to keeps its own. All of this is pure.
@@ -41,7 +42,8 @@ enum settings_field {
 	SETTINGS_PACE = 1 << 8,
 	SETTINGS_GUARD = 1 << 9,
 	SETTINGS_ACK = 1 << 10,
-	SETTINGS_ALL = (1 << 11) - 1,
+	SETTINGS_UDP = 1 << 11,
+	SETTINGS_ALL = (1 << 12) - 1,
 };
 
 /* Some of the settings. Zero-filled, it gives none. */

@@ -55,7 +55,8 @@
 	X(DROP_TX_ICMP, "drop_tx_icmp", "dropped: ICMP error about a datagram of no connection")                     \
 	X(DROP_RX_FRAGMENT, "drop_rx_fragment", "dropped: segment fragmented on its way: the path's MTU is smaller") \
 	X(DROP_STAGING, "drop_staging", "dropped: more at once than the staging device takes")                       \
-	X(TOTALS_LOST, "totals_lost", "ended connections whose figures found no room in the totals of their filter")
+	X(TOTALS_LOST, "totals_lost", "ended connections whose figures found no room in the totals of their filter") \
+	X(DROP_RX_UDP, "drop_rx_udp", "dropped: plain UDP that came for a filter with udp=drop")
 
 enum reason {
 #define REASON_ENUM(id, name, text) REASON_##id,

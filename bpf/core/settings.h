@@ -26,9 +26,11 @@ struct conn_settings {
 	__u8 max_window;	    /* announce 0xffff with scale 14, always */
 	__u8 pace;		    /* enum pace */
 	__u8 guard;		    /* enum guard */
+	__u8 udp;		    /* enum udp */
+	__u8 pad;
 };
 
-_Static_assert(sizeof(struct conn_settings) == 18, "conn_settings is part of the ABI");
+_Static_assert(sizeof(struct conn_settings) == 20, "conn_settings is part of the ABI");
 
 /* When an unanswered SYN is repeated. */
 enum pace {
@@ -41,6 +43,12 @@ enum pace {
 enum guard {
 	GUARD_RESET,  /* a RST, as from a host without a listener */
 	GUARD_SILENT, /* nothing */
+};
+
+/* What becomes of plain UDP of a flow: what comes in, and what would leave while no Mimic carries it. */
+enum udp {
+	UDP_PASS, /* it passes, as if there were no filter */
+	UDP_DROP, /* it is dropped: on its way in by Mimic, on its way out by the guard (bpf/udpguard.bpf.c) */
 };
 
 #define CONN_SETTINGS_DEFAULT                                                                      \

@@ -172,7 +172,7 @@ START_TEST(test_content)
 	snprintf(expected, sizeof(expected),
 		 "version=0.8.0\npid=%d\nlink_type=eth\negress_id=11\ningress_id=12\n"
 		 "whitelist_id=13\nconns_id=4294967295\nhandshake=2:3\nkeepalive=180:10:3:600\n"
-		 "padding=0\nmax_window=false\npace=fast\nguard=reset\nack=40\nxdp_mode=native\ndatapath=bpf\n"
+		 "padding=0\nmax_window=false\npace=fast\nguard=reset\nack=40\nudp=pass\nxdp_mode=native\ndatapath=bpf\n"
 		 "filter=local=0.0.0.0:5,handshake=0:\n",
 		 (int)getpid());
 	ck_assert_str_eq(text, expected);

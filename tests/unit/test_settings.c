@@ -145,7 +145,7 @@ START_TEST(test_print)
 	struct conn_settings settings = defaults;
 
 	ck_assert_int_eq(settings_print(text, sizeof(text), &settings), (int)strlen(text));
-	ck_assert_str_eq(text, "handshake=2:3,keepalive=180:10:3:600,padding=0,max_window=false,pace=fast,guard=reset,ack=40");
+	ck_assert_str_eq(text, "handshake=2:3,keepalive=180:10:3:600,padding=0,max_window=false,pace=fast,guard=reset,ack=40,udp=pass");
 	settings_print_value(text, sizeof(text), "keepalive", &settings);
 	ck_assert_str_eq(text, "180:10:3:600");
 	ck_assert_int_eq(settings_print_value(text, sizeof(text), "x", &settings), -ENOENT);
@@ -181,6 +181,10 @@ START_TEST(test_choices)
 	ck_assert_str_eq(error.text, "pace: 'slow' is wrong; expected fast, fixed or linux");
 	ck_assert_int_eq(settings_parse(&patch, "guard", "", &error), -EINVAL);
 	ck_assert_int_eq(settings_parse(&patch, "ack", "1:2", &error), -EINVAL);
+	ck_assert_int_eq(settings_parse(&patch, "udp", "Drop", &error), 0);
+	ck_assert_uint_eq(patch.value.udp, UDP_DROP);
+	ck_assert_int_eq(settings_parse(&patch, "udp", "reject", &error), -EINVAL);
+	ck_assert_str_eq(error.text, "udp: 'reject' is wrong; expected pass or drop");
 }
 END_TEST
 
@@ -230,6 +234,7 @@ static void check_round_trip(unsigned int bits)
 		settings.pace = PACE_LINUX;
 	settings.guard = bits >> 10 & 1;
 	settings.ack_interval_ms += bits >> 11 & 1;
+	settings.udp = bits >> 12 & 1;
 	settings_print_diff(text, sizeof(text), &settings, &defaults);
 	while ((part = strsep(&rest, ",")) && *part) {
 		char *value = strchr(part, '=');
@@ -245,7 +250,7 @@ static void check_round_trip(unsigned int bits)
 
 START_TEST(test_round_trip)
 {
-	for (unsigned int bits = 0; bits < 4096; bits++)
+	for (unsigned int bits = 0; bits < 8192; bits++)
 		check_round_trip(bits);
 }
 END_TEST
