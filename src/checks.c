@@ -40,6 +40,7 @@ static const struct {
 	{ "overlaps", check_config_overlaps, false },
 	{ "udp-sockets", check_config_udp, false },
 	{ "tcp-sockets", check_config_tcp, false },
+	{ "udp-guard", check_udpguard, true },
 	{ "nft-netdev", check_firewall_netdev, true },
 	{ "firewall", check_firewall_ports, true },
 };

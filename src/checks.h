@@ -65,6 +65,9 @@ check_item_fn check_firewall_netdev, check_firewall_ports;
 check_item_fn check_config_file, check_config_instance, check_config_filters, check_config_overlaps, check_config_udp,
 	check_config_tcp;
 
+/* check_udpguard.c */
+check_item_fn check_udpguard;
+
 /* How much the padding takes of a packet, at most, over all filters. */
 unsigned int check_padding_max(const struct facts_config *config);
 

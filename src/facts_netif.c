@@ -12,6 +12,7 @@
 #include "ethfeature.h"
 #include "facts.h"
 #include "netdevs.h"
+#include "udpguard.h"
 #include "util.h"
 
 enum {
@@ -129,5 +130,6 @@ void facts_find_netif(struct facts_netif *netif, const char *ifname)
 	facts_find_tcx(netif, false);
 	facts_find_tcx(netif, true);
 	netdevs_list_filters(netif, netif->netif.ifindex);
+	udpguard_read(netif->netif.ifindex, &netif->guard_dropped);
 	facts_find_offloads(netif);
 }

@@ -103,6 +103,13 @@ static void expect_line(const char *item, enum check_result result, const char *
 	}
 }
 
+static void expect_nothing(const char *item)
+{
+	judge();
+	if (find(item, ""))
+		ck_abort_msg("%s: %s", item, find(item, "")->found);
+}
+
 static void expect_all_fine(void)
 {
 	judge();
@@ -550,6 +557,29 @@ START_TEST(test_filters)
 }
 END_TEST
 
+START_TEST(test_udp_guard)
+{
+	expect_nothing("udp-guard");
+	settings_parse(&facts.config.config.settings, "udp", "drop", NULL);
+	expect_nothing("udp-guard"); /* without a filter */
+	give("remote=192.0.2.1:5,udp=pass");
+	expect_nothing("udp-guard");
+	give("remote=192.0.2.2:5");
+	expect_line("udp-guard", CHECK_NOTE, "eth0 has none", "systemctl enable --now mimic-guard@eth0");
+	snprintf(facts.netif.qdisc, sizeof(facts.netif.qdisc), "ingress");
+	expect_line("udp-guard", CHECK_PROBLEM, "eth0 has ingress", "tc qdisc add dev eth0 clsact");
+	facts.netif.qdisc[0] = '\0';
+	facts.config.running = true;
+	expect_line("udp-guard", CHECK_PROBLEM, "somebody has removed the guard from eth0", "systemctl restart mimic@eth0");
+	facts.netif.tc[0] = (struct facts_tc){ .kind = "bpf", .program = { 8, "mimic_udpguard:[8]" } };
+	facts.netif.tc_count = 1;
+	facts.netif.guard_dropped = 7;
+	expect_line("udp-guard", CHECK_OK, "dropped 7 datagrams", NULL);
+	settings_parse(&facts.config.config.settings, "udp", "pass", NULL);
+	expect_line("udp-guard", CHECK_NOTE, "no filter has udp=drop", "mimic stop --open eth0");
+}
+END_TEST
+
 START_TEST(test_overlaps)
 {
 	give("local=0.0.0.0:5000");
@@ -588,6 +618,7 @@ int main(void)
 	tcase_add_test(tcase, test_xdp);
 	tcase_add_test(tcase, test_tc);
 	tcase_add_test(tcase, test_qdisc);
+	tcase_add_test(tcase, test_udp_guard);
 	tcase_add_test(tcase, test_offloads);
 	tcase_add_test(tcase, test_mtu);
 	tcase_add_test(tcase, test_wireguard);
