@@ -5,10 +5,12 @@
 # guest-lib.sh, mimic and udpflow. Everything happens in left, whose `mimic local=...:5000` an ordinary one in right talks to.
 . ./guest-lib.sh
 
-# start: mimic in left, whose process id is $left.
+FILTER=local=10.77.0.1:5000
+
+# start [OPTION...]: mimic in left, whose process id is $left.
 start()
 {
-	become left ./mimic run -f local=10.77.0.1:5000 eth0 >/tmp/left.log 2>&1 &
+	become left ./mimic run -f $FILTER "$@" eth0 >/tmp/left.log 2>&1 &
 	left=$!
 	await $left left
 }
@@ -113,6 +115,47 @@ end
 has_clsact || fail "clsact is gone with somebody else's filter in it"
 equal "$(others egress)" 1 "filters of others that came later"
 in_ns left tc qdisc del dev eth0 clsact
+
+# The guard of plain UDP is behind Mimic, outlives it, and the qdisc goes with the last of the two, in whatever order they come.
+guards() { equal "$(in_ns left tc filter show dev eth0 egress 2>/dev/null | grep -cE ' pref 65535 .* handle 0x4d756[78] ')" "$1" "guards $2"; }
+plain_seen() { in_ns right nft list chain netdev seen in | sed -n 's/.*packets \([0-9]*\) .*/\1/p'; }
+# plain_leaves NUMBER WHAT: of two datagrams of a program without Mimic, that many arrive
+plain_leaves()
+{
+	local before
+	before=$(plain_seen)
+	in_ns left ./udpflow send --to 10.77.0.2:6000 --bind 10.77.0.1:5001 --sizes 100,200 >/tmp/plain.log 2>&1
+	equal $(($(plain_seen) - before)) "$1" "plain UDP that leaves $2"
+}
+in_ns right nft 'table netdev seen { chain in { type filter hook ingress device eth0 priority 0; udp sport 5001 counter; }; }' ||
+	fail "nft"
+FILTER=local=10.77.0.1:5000,udp=drop
+guard() { in_ns left ./mimic guard -f $FILTER -f local=10.77.0.1:5001,udp=drop eth0 >/tmp/guard.log 2>&1 || fail "mimic guard"; }
+plain_leaves 2 "without a guard"
+guard
+guards 1 "before Mimic"
+plain_leaves 0 "before Mimic"
+start -f local=10.77.0.1:5001,udp=drop
+stands 1 1 "beside the guard"
+carries "beside the guard"
+kill_9
+plain_leaves 0 "after kill -9"
+start -f local=10.77.0.1:5001,udp=drop
+end
+guards 1 "after Mimic"
+plain_leaves 0 "after Mimic"
+in_ns left ./mimic stop --open eth0 || fail "mimic stop --open"
+guards 0 "after mimic stop --open"
+has_clsact && fail "the clsact of the guard stays"
+plain_leaves 2 "after mimic stop --open"
+start -f local=10.77.0.1:5001,udp=drop
+guards 1 "that Mimic sets"
+FILTER=local=10.77.0.1:5000
+end
+start
+guards 0 "with Mimic, without udp=drop"
+end
+has_clsact && fail "the clsact of Mimic stays after a guard"
 
 in_ns left tc qdisc add dev eth0 ingress
 in_ns left ./mimic run -f local=10.77.0.1:5000 eth0 >/tmp/ingress.log 2>&1

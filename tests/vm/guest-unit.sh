@@ -59,11 +59,16 @@ flows()
 	[ "$(mimic show -p wan0 | sed -n 's/.*Packets: \([0-9]*\) .*(rx_data)/\1/p')" -gt "$now" ] || failed "$1: nothing flows"
 }
 
-# attached: what of Mimic is on the interface
+guarded() { tc filter show dev wan0 egress 2>/dev/null | grep -q mimic_udpguard; }
+
+show_has() { mimic show -p wan0 2>/dev/null | grep -q -- "$1"; }
+journal_has() { journalctl -b -u $unit | grep -q -- "$1"; }
+
+# attached: what of Mimic is on the interface, but for the guard of plain UDP, which is there to stay
 attached()
 {
-	bpftool net show dev wan0 | grep mimic_
-	tc filter show dev wan0 egress 2>/dev/null
+	bpftool net show dev wan0 | grep mimic_ | grep -v mimic_udpguard
+	tc filter show dev wan0 egress 2>/dev/null | grep -v 'pref 65535'
 	tc filter show dev wan0 ingress 2>/dev/null
 	ip -o link | grep -oE ': mimic[0-9]+f?'
 	ls "$(files)".* 2>/dev/null
@@ -73,9 +78,9 @@ uname -r
 systemctl --no-pager --version | head -n 1
 cp -a root/. / || fail "installing"
 mkdir -p /etc/mimic
-echo 'filter = local=10.77.0.1:5000' >/etc/mimic/wan0.conf
+echo 'filter = local=10.77.0.1:5000,udp=drop' >/etc/mimic/wan0.conf
 systemctl daemon-reload
-systemctl enable --quiet $unit || fail "systemctl enable"
+systemctl enable --quiet $unit mimic-guard@wan0 || fail "systemctl enable"
 equal "$(property ActiveState)" inactive "the unit, without its interface"
 
 make_ns right
@@ -85,6 +90,9 @@ ip -n right addr add 10.77.0.2/24 dev eth0
 ip link set wan0 up
 ip -n right link set eth0 up
 is ActiveState active
+systemctl is-active --quiet mimic-guard@wan0 || { journalctl --no-pager -b -u mimic-guard@wan0; failed "the guard's unit is not active"; }
+journalctl -b -u mimic-guard@wan0 | grep -q 'is kept in on wan0 until Mimic carries it' || failed "the guard came after Mimic"
+guarded || failed "there is no guard"
 echo "the unit runs, up $(uptime_s) s"
 systemd-analyze --no-pager security $unit | tail -n 1
 figure=$(systemd-analyze --no-pager security $unit | sed -nE 's/.*exposure level.*: ([0-9]+)\.([0-9]).*/\1\2/p')
@@ -123,6 +131,19 @@ for time in 1 2; do
 done
 echo "killed twice, up $(uptime_s) s"
 
+# A reload keeps process and connections; with an error in the file it fails, and changes nothing.
+old=$(property MainPID)
+echo 'filter = remote=192.0.2.1:7000' >>/etc/mimic/wan0.conf
+systemctl reload $unit || failed "systemctl reload"
+poll 20 "the reload did nothing" show_has 'Filter: remote=192.0.2.1:7000'
+echo 'padding = 99' >>/etc/mimic/wan0.conf
+systemctl reload $unit # (systemd asks the process for nothing but to have got the signal)
+poll 20 "no word about the error" journal_has 'wan0.conf:3: .*padding'
+show_has 'Filter: remote=192.0.2.1:7000' || failed "a reload with an error has changed filters"
+sed -i 3d /etc/mimic/wan0.conf
+equal "$(property MainPID)" "$old" "the process after reloads"
+flows "after reloads"
+
 kill $send
 wait $send # it has not sent all of its number
 tail -n 1 /tmp/send.log
@@ -136,12 +157,16 @@ poll 3 "the peer heard of no end" disconnected
 equal "$(property Result)" success "result of the unit"
 equal "$(attached)" "" "what is left after a stop"
 equal "$(property NFileDescriptorStore)" 0 "descriptors in the store after a stop"
+guarded || failed "the guard is gone after a stop"
 
 # A start is afresh then; mimic stop ends a unit, too, for good.
 systemctl start $unit || failed "systemctl start"
 mimic stop wan0 || failed "mimic stop"
 is ActiveState inactive
 equal "$(attached)" "" "what is left after mimic stop"
+guarded || failed "the guard is gone after mimic stop"
+mimic stop --open wan0 || failed "mimic stop --open"
+guarded && failed "the guard is there after mimic stop --open"
 
 # The interface goes: the daemon says so, and systemd stops the unit rather than starting it again and again.
 systemctl start $unit || failed "systemctl start"
