@@ -232,7 +232,7 @@ static char *dispatch_help(int key, const char *text, void *input)
 	fprintf(out, "%s\n\n", text);
 	for (command = dispatch->commands; command->name; command++)
 		fprintf(out, "  mimic %-22s %s\n", command->name, command->summary);
-	fprintf(out, "\nEach has its own --help. See also mimic(1).\n");
+	fprintf(out, "\nEach has its own --help. See also mimic(1) and mimic(7).\n");
 	return fclose(out) ? (char *)text : help;
 }
 

@@ -77,7 +77,7 @@ void check_config_file(struct check_report *report, const struct facts *facts)
 	for (size_t i = 0; i < config->message_count; i++) {
 		check_say(report, config->messages[i].level == LOG_LEVEL_ERROR ? CHECK_PROBLEM : CHECK_NOTE, "%s", config->messages[i].text);
 		check_advise(report, "%s", config->read == FACTS_NO ? "correct it in the file: `mimic run` does not start with it" :
-								   "correct it; mimic(1) explains filters and settings");
+								   "correct it; mimic.conf(5) explains filters and settings");
 	}
 	if (config->message_count)
 		return;

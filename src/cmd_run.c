@@ -149,7 +149,7 @@ static void run_clear(struct run *run)
 static int run_refuse_level(const struct kfunc_probe *module)
 {
 	log_error("Datapath kfunc is not possible: %s%s", module->why,
-		  module->state == KFUNC_ABSENT ? " (mimic(1) says how, under KERNEL MODULE); without --datapath=kfunc it is not needed"
+		  module->state == KFUNC_ABSENT ? " (mimic(7) says how, under KERNEL MODULE); without --datapath=kfunc it is not needed"
 						: "");
 	return -ENOTSUP;
 }
