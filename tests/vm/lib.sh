@@ -668,11 +668,17 @@ vm_basic()
 	vm_test "$1" basic
 }
 
-# vm_wireguard KERNEL [FILE...]: guest-wireguard.sh.
+# vm_wireguard KERNEL [FILE...]: guest-wireguard.sh, with the files of docs/examples/wireguard-X as X-FILE.
 vm_wireguard()
 {
-	local kernel=$1 root tool path files=()
+	local kernel=$1 root tool path dir files=()
 	shift
+	dir=$(mktemp -d "${TEST_TMP:-${TMPDIR:-/tmp}}/examples.XXXXXX") || return 1
+	for path in "$vm_srcdir"/docs/examples/wireguard-*/*-*0.*; do
+		tool=${path%/*}
+		files+=("$dir/${tool##*/wireguard-}-${path##*/}")
+		cp "$path" "${files[-1]}" || return 1
+	done
 	vm_kernel "$kernel" && root=$(vm_user_dir) || return 1
 	for tool in wg:wireguard-tools ping:iputils-ping iperf3:iperf3; do
 		path=$(vm_find_tool "$root" "${tool%:*}") || vm_need "${tool%:*}" "${tool#*:}" || return 1
