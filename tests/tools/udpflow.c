@@ -623,10 +623,14 @@ struct sender {
 	uint64_t start, n_calls;
 };
 
+static bool too_late(const struct sender *s)
+{
+	return s->o->timeout > 0 && now_ns() - s->start >= (uint64_t)(s->o->timeout * NSEC);
+}
+
 static bool out_of_time(const struct sender *s)
 {
-	return stop || (s->o->timeout > 0 && now_ns() - s->start >=
-			(uint64_t)(s->o->timeout * NSEC));
+	return stop || too_late(s);
 }
 
 static void take_replies(const struct sender *s, uint64_t timeout_ns)
@@ -684,11 +688,12 @@ static void send_all(struct sender *s)
 	}
 }
 
+/* Also when a signal has ended the sending: what is under way then is not lost. */
 static void wait_replies(const struct sender *s)
 {
 	uint64_t end = now_ns() + (uint64_t)(s->o->wait * NSEC), done = 0;
 
-	while (now_ns() < end && !out_of_time(s)) {
+	while (now_ns() < end && !too_late(s)) {
 		take_replies(s, NSEC / 50);
 		if (!done && !missing(st.sent))
 			done = now_ns();
