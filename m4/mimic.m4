@@ -76,6 +76,22 @@ AS_IF([test "$mimic_cv_prog_bpftool" = no],
 	[BPFTOOL=$mimic_cv_prog_bpftool])
 ])
 
+# MIMIC_COMPLETION_DIR(SHELL, PACKAGE, DIRECTORY): set SHELLcompletiondir, where SHELL looks for completions: what is said to configure, or
+# what PACKAGE tells pkg-config, or DIRECTORY. Below another prefix than those of systems everything stays there.
+AC_DEFUN([MIMIC_COMPLETION_DIR], [
+AC_ARG_WITH([$1-completion-dir],
+	[AS_HELP_STRING([--with-$1-completion-dir=DIR], [where the completion for $1 goes, or no])],
+	[], [with_$1_completion_dir=yes])
+$1completiondir=
+AS_CASE([$prefix], [NONE | /usr | /usr/local],
+	[m4_ifval([$2], [PKG_CHECK_VAR([$1completiondir], [$2], [completionsdir], [], [:])])])
+AS_CASE([$with_$1_completion_dir],
+	[yes], [AS_IF([test -z "$$1completiondir"], [$1completiondir=$3])],
+	[$1completiondir=$with_$1_completion_dir])
+AC_SUBST([$1completiondir])
+AM_CONDITIONAL([HAVE_]m4_toupper([$1])[_COMPLETION_DIR], [test "$$1completiondir" != no])
+])
+
 # MIMIC_WARNINGS: set BASE_CFLAGS (language and warnings) and WERROR_CFLAGS.
 AC_DEFUN([MIMIC_WARNINGS], [
 AX_APPEND_COMPILE_FLAGS([ \
