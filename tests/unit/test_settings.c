@@ -207,7 +207,7 @@ START_TEST(test_longest_text_fits)
 {
 	char text[SETTINGS_TEXT_MAX];
 	struct conn_settings settings = {
-		65535, 65535, 65535, 65535, 65535, 65535, 65535, PADDING_RANDOM, 0, PACE_LINUX, GUARD_SILENT,
+		65535, 65535, 65535, 65535, 65535, 65535, 65535, PADDING_RANDOM, 0, PACE_LINUX, GUARD_SILENT, UDP_PASS, 0,
 	};
 
 	ck_assert_int_lt(settings_print(text, sizeof(text), &settings), SETTINGS_TEXT_MAX);
