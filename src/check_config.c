@@ -76,6 +76,8 @@ void check_config_file(struct check_report *report, const struct facts *facts)
 
 	for (size_t i = 0; i < config->message_count; i++) {
 		check_say(report, config->messages[i].level == LOG_LEVEL_ERROR ? CHECK_PROBLEM : CHECK_NOTE, "%s", config->messages[i].text);
+		if (config->given && config->read == FACTS_UNKNOWN && !i)
+			check_advise(report, "name one that there is (`ls /etc/mimic`), or write it: mimic.conf(5) says how");
 		check_advise(report, "%s", config->read == FACTS_NO ? "correct it in the file: `mimic run` does not start with it" :
 								   "correct it; mimic.conf(5) explains filters and settings");
 	}
@@ -232,7 +234,46 @@ static bool check_is_listened_on(const struct facts *facts, const struct filter 
 	return false;
 }
 
-void check_config_udp(struct check_report *report, const struct facts *facts)
+/*
+ * Whether enough was said already: one line of the configuration may stand for several filters, and those of an instance hold what a wildcard
+ * covers, too.
+ */
+static bool check_is_said(const struct facts *facts, size_t index, bool tcp)
+{
+	const struct filter_list *filters = &facts->config.filters;
+	const struct filter *filter = &filters->items[index];
+
+	for (size_t i = 0; i < filters->count; i++) {
+		const struct filter *other = &filters->items[i];
+
+		if (i == index || other->key.origin != filter->key.origin || other->key.port != filter->key.port)
+			continue;
+		if (facts->config.of_instance && other->wildcard && !filter->wildcard &&
+		    addr_is_ipv4(&other->key.addr) == addr_is_ipv4(&filter->key.addr))
+			return true;
+		if (i < index && check_is_listened_on(facts, other, tcp) == tcp &&
+		    ((other->wildcard && filter->wildcard) || (other->name && filter->name && !strcmp(other->name, filter->name))))
+			return true;
+	}
+	return false;
+}
+
+static void check_say_socket(struct check_report *report, const struct filter *filter, bool tcp)
+{
+	char text[FILTER_TEXT_MAX];
+
+	check_print_filter(text, sizeof(text), filter);
+	if (tcp) {
+		check_say(report, CHECK_PROBLEM, "%s: a TCP server listens there, which cannot be reached: Mimic takes its segments", text);
+		check_advise(report, "give one of the two another port (`ss -ltnp sport = :%u` names the program)", ntohs(filter->key.port));
+	} else {
+		check_say(report, CHECK_NOTE, "%s: no program listens there by UDP now", text);
+		check_advise(report, "start the program, or correct the port (`ss -lun` lists them); nothing, if this host forwards to it");
+	}
+}
+
+/* There should be a UDP socket, and no TCP server, at the end of each local= filter. */
+static void check_sockets(struct check_report *report, const struct facts *facts, bool tcp)
 {
 	const struct filter_list *filters = &facts->config.filters;
 	size_t before = report->count, local = 0;
@@ -241,41 +282,23 @@ void check_config_udp(struct check_report *report, const struct facts *facts)
 		return;
 	for (size_t i = 0; i < filters->count; i++) {
 		const struct filter *filter = &filters->items[i];
-		char text[FILTER_TEXT_MAX];
 
 		if (!check_is_local_end(filter))
 			continue;
 		local++;
-		if (check_is_listened_on(facts, filter, false))
-			continue;
-		check_print_filter(text, sizeof(text), filter);
-		check_say(report, CHECK_NOTE, "%s: no program listens there by UDP now", text);
-		check_advise(report, "start the program, or correct the port (`ss -lun` lists them); nothing, if this host forwards to it");
+		if (check_is_listened_on(facts, filter, tcp) == tcp && !check_is_said(facts, i, tcp))
+			check_say_socket(report, filter, tcp);
 	}
 	if (local && report->count == before)
-		check_say(report, CHECK_OK, "a program listens by UDP on each local= filter");
+		check_say(report, CHECK_OK, tcp ? "no TCP server listens on a local= filter" : "a program listens by UDP on each local= filter");
+}
+
+void check_config_udp(struct check_report *report, const struct facts *facts)
+{
+	check_sockets(report, facts, false);
 }
 
 void check_config_tcp(struct check_report *report, const struct facts *facts)
 {
-	const struct filter_list *filters = &facts->config.filters;
-	size_t before = report->count, local = 0;
-
-	if (!facts->config.sockets_known)
-		return;
-	for (size_t i = 0; i < filters->count; i++) {
-		const struct filter *filter = &filters->items[i];
-		char text[FILTER_TEXT_MAX];
-
-		if (!check_is_local_end(filter))
-			continue;
-		local++;
-		if (!check_is_listened_on(facts, filter, true))
-			continue;
-		check_print_filter(text, sizeof(text), filter);
-		check_say(report, CHECK_PROBLEM, "%s: a TCP server listens there, which cannot be reached: Mimic takes its segments", text);
-		check_advise(report, "give one of the two another port (`ss -ltnp sport = :%u` names the program)", ntohs(filter->key.port));
-	}
-	if (local && report->count == before)
-		check_say(report, CHECK_OK, "no TCP server listens on a local= filter");
+	check_sockets(report, facts, true);
 }

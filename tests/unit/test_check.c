@@ -557,6 +557,25 @@ START_TEST(test_filters)
 }
 END_TEST
 
+START_TEST(test_sockets_once)
+{
+	size_t lines = 0;
+
+	/* both families of one line, of which one is as it should be; and of another, of which none is */
+	give("local=:5004");
+	listen_on("0.0.0.0", 5004, false);
+	give("local=:5005");
+	listen_on("0.0.0.0", 5005, true);
+	judge();
+	for (size_t i = 0; i < report.count; i++)
+		lines += !strcmp(report.lines[i].item, "udp-sockets");
+	expect_eq(lines, 2);
+	expect_line("udp-sockets", CHECK_NOTE, "local=[::]:5004: no program", NULL);
+	expect_line("udp-sockets", CHECK_NOTE, "local=0.0.0.0:5005: no program", NULL);
+	expect_line("tcp-sockets", CHECK_PROBLEM, "local=0.0.0.0:5005: a TCP server", NULL);
+}
+END_TEST
+
 START_TEST(test_udp_guard)
 {
 	expect_nothing("udp-guard");
@@ -618,6 +637,7 @@ int main(void)
 	tcase_add_test(tcase, test_xdp);
 	tcase_add_test(tcase, test_tc);
 	tcase_add_test(tcase, test_qdisc);
+	tcase_add_test(tcase, test_sockets_once);
 	tcase_add_test(tcase, test_udp_guard);
 	tcase_add_test(tcase, test_offloads);
 	tcase_add_test(tcase, test_mtu);
