@@ -78,33 +78,14 @@ static void show_process(const struct style *style, const char *ifname, const st
 }
 
 /* One line for each counter that is not zero: `- Packets: NUMBER EXPLANATION (NAME)`. */
-static void show_counters(const struct style *style, int fd)
+static void show_counters(const struct style *style, const uint64_t *counters)
 {
-	uint64_t packets;
-	int i;
-
-	for (i = REASON_NONE + 1; i < REASON_COUNT; i++) {
-		packets = datapath_counter(fd, (enum reason)i);
-		if (!packets)
+	for (int i = REASON_NONE + 1; i < REASON_COUNT; i++) {
+		if (!counters[i])
 			continue;
 		print_label(style, "Packets");
-		printf("%" PRIu64 " %s (%s)\n", packets, reason_text((enum reason)i), reason_name((enum reason)i));
+		printf("%" PRIu64 " %s (%s)\n", counters[i], reason_text((enum reason)i), reason_name((enum reason)i));
 	}
-}
-
-/* The daemon's, where it has any that this user may read. */
-static void open_and_show_counters(const struct style *style, const struct run_info *info)
-{
-	_cleanup_close_ int fd = -1;
-
-	if (!info->counters_id)
-		return;
-	fd = bpf_map_get_fd_by_id(info->counters_id);
-	if (fd >= 0)
-		show_counters(style, fd);
-	else
-		log_warn("cannot open the map of counters %u: %s%s", info->counters_id, strerror(-fd),
-			 fd == -EPERM ? "; run as root" : "");
 }
 
 static const char *state_text(__u8 state)
@@ -151,22 +132,39 @@ static int show_connections(const struct style *style, const struct run_info *in
 	return 0;
 }
 
-/* As open_and_show_counters(). False: they are not known. */
-static bool read_counters(const struct run_info *info, uint64_t *counters)
+static void read_counters(int fd, uint64_t *counters)
+{
+	for (int i = REASON_NONE + 1; i < REASON_COUNT; i++)
+		counters[i] = datapath_counter(fd, (enum reason)i);
+}
+
+/* The daemon's. Returns 0, -ENOENT when they are not known, or -EPERM, of which nothing is said yet. */
+static int find_counters(const struct run_info *info, uint64_t *counters)
 {
 	_cleanup_close_ int fd = -1;
 
 	if (!info->counters_id)
-		return false;
+		return -ENOENT;
 	fd = bpf_map_get_fd_by_id(info->counters_id);
+	if (fd == -EPERM)
+		return fd;
 	if (fd < 0) {
-		log_warn("cannot open the map of counters %u: %s%s", info->counters_id, strerror(-fd),
-			 fd == -EPERM ? "; run as root" : "");
-		return false;
+		log_warn("cannot open the map of counters %u: %s", info->counters_id, strerror(-fd));
+		return -ENOENT;
 	}
-	for (int i = REASON_NONE + 1; i < REASON_COUNT; i++)
-		counters[i] = datapath_counter(fd, (enum reason)i);
-	return true;
+	read_counters(fd, counters);
+	return 0;
+}
+
+/* The counters are not to be read. Says once what is missing: connections are an error, as counters alone are not. Returns 0 or -EPERM. */
+static int refuse_unprivileged(const struct args_show *args)
+{
+	if (!args->connections) {
+		log_warn("the counters are missing: run as root to see them");
+		return 0;
+	}
+	log_error("the counters and connections are missing: run as root to see them");
+	return -EPERM;
 }
 
 static int show_as_json(const struct args_show *args, const struct run_info *info)
@@ -176,10 +174,11 @@ static int show_as_json(const struct args_show *args, const struct run_info *inf
 		.ifname = args->ifname, .info = info, .process = args->process, .connections = args->connections,
 	};
 	uint64_t counters[REASON_COUNT] = { 0 };
-	int err;
+	int err = args->process ? find_counters(info, counters) : -ENOENT;
 
-	if (args->process && read_counters(info, counters))
-		report.counters = counters;
+	report.counters = err ? NULL : counters;
+	if (err == -EPERM && refuse_unprivileged(args))
+		return err;
 	if (args->connections && info->datapath[0]) {
 		err = instance_read_conns(info, &conns);
 		if (err)
@@ -194,7 +193,8 @@ int cmd_show(const struct args_show *args)
 {
 	_cleanup_run_info_ struct run_info info = { 0 };
 	const struct style *style = style_of_stdout();
-	int err;
+	uint64_t counters[REASON_COUNT] = { 0 };
+	int err, denied = 0;
 
 	err = instance_find(args->ifname, &info);
 	if (err)
@@ -209,9 +209,12 @@ int cmd_show(const struct args_show *args)
 		return show_as_json(args, &info);
 	if (args->process) {
 		show_process(style, args->ifname, &info);
-		open_and_show_counters(style, &info);
+		denied = find_counters(&info, counters);
+		show_counters(style, counters);
 	}
-	if (args->connections && info.datapath[0]) {
+	if (denied == -EPERM) {
+		err = refuse_unprivileged(args);
+	} else if (args->connections && info.datapath[0]) {
 		if (args->process)
 			printf("\n");
 		err = show_connections(style, &info);
