@@ -145,7 +145,4 @@ void facts_find_netif(struct facts_netif *netif, const char *ifname);
 void facts_find_firewall(struct facts_firewall *firewall);
 int facts_find_config(struct facts_config *config, const struct facts_request *request, const struct netif *netif);
 
-/* The first line of a small file, without its end; empty if there is none. */
-void facts_read_line(const char *path, char *line, size_t size);
-
 #endif

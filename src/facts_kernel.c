@@ -15,19 +15,6 @@
 #define FACTS_SECURE_BOOT "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 #define FACTS_SIGNATURE	  "~Module signature appended~\n" /* MODULE_SIG_STRING */
 
-void facts_read_line(const char *path, char *line, size_t size)
-{
-	FILE *file = fopen(path, "re");
-
-	line[0] = '\0';
-	if (!file)
-		return;
-	if (!fgets(line, (int)size, file))
-		line[0] = '\0';
-	line[strcspn(line, "\n")] = '\0';
-	fclose(file);
-}
-
 /* zlib reads files that are not compressed, too. */
 static void facts_read_options(struct facts_kernel *kernel)
 {
@@ -54,7 +41,7 @@ static int facts_read_number(const char *path)
 	char line[32], *end;
 	long number;
 
-	facts_read_line(path, line, sizeof(line));
+	util_read_line(path, line, sizeof(line));
 	number = strtol(line, &end, 10);
 	return end == line ? -1 : (int)number;
 }
@@ -64,7 +51,7 @@ static void facts_read_lockdown(struct facts_kernel *kernel)
 {
 	char line[64], *begin;
 
-	facts_read_line("/sys/kernel/security/lockdown", line, sizeof(line));
+	util_read_line("/sys/kernel/security/lockdown", line, sizeof(line));
 	begin = strchr(line, '[');
 	if (!begin)
 		return;
@@ -133,7 +120,7 @@ static void facts_read_enforcement(struct facts_kernel *kernel)
 {
 	char line[8];
 
-	facts_read_line("/sys/module/module/parameters/sig_enforce", line, sizeof(line));
+	util_read_line("/sys/module/module/parameters/sig_enforce", line, sizeof(line));
 	if (line[0])
 		kernel->signatures_enforced = line[0] == 'Y' ? FACTS_YES : FACTS_NO;
 }

@@ -29,7 +29,7 @@ static bool facts_is_user_namespace(void)
 	unsigned long long inside, outside, count;
 	char line[128];
 
-	facts_read_line("/proc/self/uid_map", line, sizeof(line));
+	util_read_line("/proc/self/uid_map", line, sizeof(line));
 	return sscanf(line, "%llu %llu %llu", &inside, &outside, &count) == 3 && (inside || outside || count < 4294967295ULL);
 }
 
@@ -38,7 +38,7 @@ static void facts_read_container(struct facts_privileges *privileges)
 {
 	const char *kind = getenv("container");
 
-	facts_read_line("/run/systemd/container", privileges->container, sizeof(privileges->container));
+	util_read_line("/run/systemd/container", privileges->container, sizeof(privileges->container));
 	if (privileges->container[0])
 		return;
 	if (!kind && !access("/.dockerenv", F_OK))

@@ -33,20 +33,6 @@ kfunc_say(struct kfunc_probe *probe, enum kfunc_state state, const char *format,
 	va_end(args);
 }
 
-/* The first line of a small file, without its end; empty if there is none. */
-static void kfunc_read(const char *path, char *line, size_t size)
-{
-	FILE *file = fopen(path, "re");
-
-	line[0] = '\0';
-	if (!file)
-		return;
-	if (!fgets(line, (int)size, file))
-		line[0] = '\0';
-	line[strcspn(line, "\n")] = '\0';
-	fclose(file);
-}
-
 /* Whether modprobe would find a module for the running kernel. */
 static bool kfunc_is_installed(void)
 {
@@ -76,10 +62,10 @@ static bool kfunc_is_locked(void)
 {
 	char line[64];
 
-	kfunc_read(KFUNC_ENFORCE, line, sizeof(line));
+	util_read_line(KFUNC_ENFORCE, line, sizeof(line));
 	if (line[0] == 'Y')
 		return true;
-	kfunc_read(KFUNC_LOCKDOWN, line, sizeof(line));
+	util_read_line(KFUNC_LOCKDOWN, line, sizeof(line));
 	return line[0] && !strstr(line, "[none]");
 }
 
@@ -134,7 +120,7 @@ void kfunc_probe(struct kfunc_probe *probe)
 		kfunc_explain_absence(probe);
 		return;
 	}
-	kfunc_read(KFUNC_SYSFS "/version", version, sizeof(version));
+	util_read_line(KFUNC_SYSFS "/version", version, sizeof(version));
 	if (strcmp(version, PACKAGE_VERSION))
 		kfunc_say(probe, KFUNC_UNUSABLE,
 			  "the loaded kernel module mimic is of version %s, and this is Mimic " PACKAGE_VERSION ": install the module "
@@ -155,7 +141,7 @@ void kfunc_explain_refusal(struct kfunc_probe *probe)
 {
 	char jit[16];
 
-	kfunc_read(KFUNC_JIT, jit, sizeof(jit));
+	util_read_line(KFUNC_JIT, jit, sizeof(jit));
 	if (access(KFUNC_BTF, F_OK))
 		kfunc_say(probe, KFUNC_UNUSABLE,
 			  "the kernel module mimic was unloaded meanwhile: `modprobe mimic`, then start Mimic again");

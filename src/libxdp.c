@@ -125,6 +125,11 @@ static bool libxdp_is_shared(int ifindex)
 	return shared;
 }
 
+static int libxdp_mode(bool native)
+{
+	return native ? LIBXDP_MODE_NATIVE : LIBXDP_MODE_SKB;
+}
+
 int libxdp_attach(struct libxdp *libxdp, struct bpf_object *object, int ifindex, bool native)
 {
 	struct libxdp_program_opts opts = { .size = sizeof(opts), .object = object, .program = LIBXDP_PROGRAM };
@@ -132,9 +137,9 @@ int libxdp_attach(struct libxdp *libxdp, struct bpf_object *object, int ifindex,
 	int err = (int)libxdp_calls.get_error(program);
 
 	if (!err) {
-		err = libxdp_calls.attach(program, ifindex, native ? LIBXDP_MODE_NATIVE : LIBXDP_MODE_SKB, 0);
+		err = libxdp_calls.attach(program, ifindex, libxdp_mode(native), 0);
 		if (!err && !libxdp_is_shared(ifindex)) {
-			libxdp_calls.detach(program, ifindex, native ? LIBXDP_MODE_NATIVE : LIBXDP_MODE_SKB, 0);
+			libxdp_calls.detach(program, ifindex, libxdp_mode(native), 0);
 			err = -ENOPKG;
 		}
 		if (err)
@@ -159,7 +164,7 @@ int libxdp_detach(struct libxdp *libxdp)
 
 	if (!libxdp->program)
 		return 0;
-	err = libxdp_calls.detach(libxdp->program, libxdp->ifindex, libxdp->native ? LIBXDP_MODE_NATIVE : LIBXDP_MODE_SKB, 0);
+	err = libxdp_calls.detach(libxdp->program, libxdp->ifindex, libxdp_mode(libxdp->native), 0);
 	libxdp_calls.close(libxdp->program);
 	bpf_object__close(libxdp->object);
 	*libxdp = (struct libxdp){ 0 };

@@ -153,6 +153,15 @@ static int service_open_bus(sd_bus **bus)
 	return err;
 }
 
+/* The object of the unit that we are. *@path lives as long as *@reply, which is the caller's. Returns a negative errno on errors. */
+static int service_find_unit(sd_bus *bus, sd_bus_message **reply, const char **path)
+{
+	int err = sd_bus_call_method(bus, SERVICE_BUS, "/org/freedesktop/systemd1", SERVICE_BUS ".Manager", "GetUnitByPID", NULL, reply, "u",
+				     (uint32_t)getpid());
+
+	return err < 0 ? err : sd_bus_message_read(*reply, "o", path);
+}
+
 /* The type of the job that the unit has: restart, stop ... Returns 0 and a text of the caller's; -ENOENT: it has none; or another -errno. */
 static int service_read_job(sd_bus *bus, char **type)
 {
@@ -161,10 +170,7 @@ static int service_read_job(sd_bus *bus, char **type)
 	uint32_t id;
 	int err;
 
-	err = sd_bus_call_method(bus, SERVICE_BUS, "/org/freedesktop/systemd1", SERVICE_BUS ".Manager", "GetUnitByPID", NULL,
-				 &unit, "u", (uint32_t)getpid());
-	if (err >= 0)
-		err = sd_bus_message_read(unit, "o", &path);
+	err = service_find_unit(bus, &unit, &path);
 	if (err >= 0)
 		err = sd_bus_get_property(bus, SERVICE_BUS, path, SERVICE_BUS ".Unit", "Job", NULL, &job, "(uo)");
 	if (err >= 0)
@@ -188,10 +194,7 @@ static bool service_has_kept(sd_bus *bus)
 	uint32_t kept = 0;
 	int err;
 
-	err = sd_bus_call_method(bus, SERVICE_BUS, "/org/freedesktop/systemd1", SERVICE_BUS ".Manager", "GetUnitByPID", NULL,
-				 &unit, "u", (uint32_t)getpid());
-	if (err >= 0)
-		err = sd_bus_message_read(unit, "o", &path);
+	err = service_find_unit(bus, &unit, &path);
 	if (err >= 0)
 		err = sd_bus_get_property_trivial(bus, SERVICE_BUS, path, SERVICE_BUS ".Service", "NFileDescriptorStore", NULL, 'u',
 						  &kept);

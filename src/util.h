@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Ownership helpers. A variable marked with a _cleanup_ attribute is released when it goes out of
+ * Ownership helpers, and reading a line. A variable marked with a _cleanup_ attribute is released when it goes out of
  * scope; TAKE_PTR and TAKE_FD hand its value to a new owner and leave an empty one behind.
  */
 #ifndef MIMIC_UTIL_H
 #define MIMIC_UTIL_H
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -46,6 +48,20 @@ static inline void util_close_fd(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	errno = saved;
+}
+
+/* The first line of a small file, without its end; empty if there is none. */
+static inline void util_read_line(const char *path, char *line, size_t size)
+{
+	FILE *file = fopen(path, "re");
+
+	line[0] = '\0';
+	if (!file)
+		return;
+	if (!fgets(line, (int)size, file))
+		line[0] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	fclose(file);
 }
 
 #endif

@@ -36,7 +36,7 @@ other() { in_ns left ./xdp-loader "$@" >/tmp/loader.log 2>&1 || fail "xdp-loader
 status() { in_ns left ./xdp-loader status eth0; }
 
 # attached WANTED WHAT: the programs on left's interface, in the order in which they run
-attached() { equal "$(echo $(status | grep -oE 'other_xdp|mimic_ingress'))" "$1" "$2: programs"; }
+attached() { equal "$(status | grep -oE 'other_xdp|mimic_ingress' | xargs)" "$1" "$2: programs"; }
 
 # counted: packets that the other program has seen
 counted()
