@@ -41,6 +41,16 @@ error_t args_take_ifname(const char **ifname, int key, char *arg, const struct a
 	return 0;
 }
 
+error_t args_take_file(const char **file, const char *arg)
+{
+	if (!*arg) {
+		log_error("--file names nothing; expected the path of a configuration file");
+		return EINVAL;
+	}
+	*file = arg;
+	return 0;
+}
+
 /* --- mimic run */
 
 static const struct argp_option run_options[] = {
@@ -57,8 +67,8 @@ static const struct argp_option run_options[] = {
 	  "Attach through libxdp, beside other XDP programs that do so", 2 },
 	{ "datapath", KEY_DATAPATH, "LEVEL", 0,
 	  "bpf, or kfunc, which needs the kernel module; auto (default): kfunc where that is possible", 2 },
-	{ "resolve-interval", KEY_RESOLVE_INTERVAL, "SECONDS", 0,
-	  "How often host names are looked up again, default 300; 0: never", 2 },
+	{ "resolve-interval", KEY_RESOLVE_INTERVAL, "S", 0,
+	  "How often host names are looked up again, in seconds, default 300; 0: never", 2 },
 	{ "handshake", 'h', "I:R", 0,
 	  "Handshake interval (seconds) and retries, default 2:3; each may be left out", 3 },
 	{ "keepalive", 'k', "T:I:R:S", 0,
@@ -116,8 +126,7 @@ static error_t run_parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'F':
-		args->file = arg;
-		return 0;
+		return args_take_file(&args->file, arg);
 	case 'v':
 		run_add_verbosity(&args->config, 1);
 		return 0;
@@ -150,6 +159,10 @@ int args_parse_run(struct args_run *args, int argc, char **argv)
 
 	*args = (struct args_run){ .config = CONFIG_INIT };
 	err = args_parse(&argp, argc, argv, args);
+	if (!err && args->check && args->takeover) {
+		log_error("--check and --takeover do not go together: a check attaches by itself, and takes nothing over");
+		err = -EINVAL;
+	}
 	if (err)
 		args_run_free(args);
 	return err;
@@ -231,7 +244,7 @@ static char *dispatch_help(int key, const char *text, void *input)
 		return (char *)text;
 	fprintf(out, "%s\n\n", text);
 	for (command = dispatch->commands; command->name; command++)
-		fprintf(out, "  mimic %-22s %s\n", command->name, command->summary);
+		fprintf(out, "  mimic %-8s %s\n", command->name, command->summary);
 	fprintf(out, "\nEach has its own --help. See also mimic(1) and mimic(7).\n");
 	return fclose(out) ? (char *)text : help;
 }

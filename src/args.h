@@ -70,6 +70,9 @@ int args_parse(const struct argp *argp, int argc, char **argv, void *input);
  */
 error_t args_take_ifname(const char **ifname, int key, char *arg, const struct argp_state *state);
 
+/* Takes the path of a configuration file. Returns 0 or EINVAL, logged. */
+error_t args_take_file(const char **file, const char *arg);
+
 /* The subcommands, each in the file of its name. 0 or -errno; errors are logged. */
 int cmd_run(const struct args_run *args);
 int cmd_show(const struct args_show *args);

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <net/if.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,6 +43,7 @@ static bool attach_is_taken(int ifindex, int err)
 
 int attach_ingress(struct attachment *attachment, int ifindex, int prog_fd, enum xdp_mode mode)
 {
+	char name[IF_NAMESIZE] = "INTERFACE";
 	int fd = -EOPNOTSUPP;
 
 	attachment->ifindex = ifindex;
@@ -58,12 +60,15 @@ int attach_ingress(struct attachment *attachment, int ifindex, int prog_fd, enum
 		attachment->xdp_mode = XDP_MODE_SKB;
 	}
 	if (fd < 0) {
-		log_error("Cannot attach XDP in %s mode: %s; %s", config_xdp_mode_name(attachment->xdp_mode),
-			  attach_xdp_problem(fd),
-			  attach_is_taken(ifindex, fd) ? "remove it (`ip link set dev INTERFACE xdp off`, or, where a BPF link holds it, end the "
-						"program that `bpftool link` names)" :
-			  attachment->xdp_mode == XDP_MODE_NATIVE ? "use --xdp-mode=skb, or leave that option out" :
-								    "use --xdp-mode=native, or leave that option out");
+		if_indextoname((unsigned int)ifindex, name);
+		if (attach_is_taken(ifindex, fd))
+			log_error("Cannot attach XDP in %s mode: %s; remove it (`ip link set dev %s xdp off`, or, where a BPF link holds it, end "
+				  "the program that `bpftool link` names)",
+				  config_xdp_mode_name(attachment->xdp_mode), attach_xdp_problem(fd), name);
+		else
+			log_error("Cannot attach XDP in %s mode: %s; use --xdp-mode=%s, or leave that option out",
+				  config_xdp_mode_name(attachment->xdp_mode), attach_xdp_problem(fd),
+				  attachment->xdp_mode == XDP_MODE_NATIVE ? "skb" : "native");
 		return fd;
 	}
 	attachment->xdp_link = fd;
@@ -148,6 +153,7 @@ int attach_tc_ingress(unsigned int ifindex, int prog_fd)
 
 int attach_tc(struct attachment *attachment, int ifindex, int ingress_fd, int egress_fd)
 {
+	char name[IF_NAMESIZE] = "INTERFACE";
 	int fd;
 
 	attachment->ifindex = ifindex;
@@ -161,9 +167,10 @@ int attach_tc(struct attachment *attachment, int ifindex, int ingress_fd, int eg
 		attachment->egress_link = fd;
 	if (fd >= 0)
 		return 0;
+	if_indextoname((unsigned int)ifindex, name);
 	if (fd == -EBUSY)
-		log_error("Cannot attach to TC: the interface has the qdisc ingress, which cannot serve egress; put clsact in "
-			  "its place, which serves both (tc qdisc del dev IF ingress; tc qdisc add dev IF clsact)");
+		log_error("Cannot attach to TC: %s has the qdisc ingress, which cannot serve egress; put clsact in "
+			  "its place, which serves both (tc qdisc del dev %s ingress; tc qdisc add dev %s clsact)", name, name, name);
 	else
 		log_error("Cannot attach to TC: %s; the kernel needs CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS",
 			  strerror(-fd));

@@ -50,8 +50,7 @@ static error_t check_parse(int key, char *arg, struct argp_state *state)
 	case 'f':
 		return check_take_filter(args, arg);
 	case 'F':
-		args->file = arg;
-		return 0;
+		return args_take_file(&args->file, arg);
 	case KEY_JSON:
 		args->json = true;
 		return 0;

@@ -36,8 +36,7 @@ static error_t guard_parse(int key, char *arg, struct argp_state *state)
 			log_error("%s", err == -EINVAL ? error.text : strerror(-err));
 		return -err;
 	case 'F':
-		args->file = arg;
-		return 0;
+		return args_take_file(&args->file, arg);
 	case ARGP_KEY_ARG:
 	case ARGP_KEY_NO_ARGS:
 		return args_take_ifname(&args->ifname, key, arg, state);

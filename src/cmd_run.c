@@ -263,6 +263,8 @@ static int run_attach(struct run *run)
 {
 	int err;
 
+	if (run->succession.follows && run->config.use_libxdp)
+		log_warn("XDP stays attached as it is, without libxdp: for that stop Mimic (mimic stop %s), then start it", run->netif.name);
 	if (run->succession.follows)
 		err = succession_attach(&run->succession, run->config.xdp_mode);
 	else
@@ -404,6 +406,7 @@ static void run_stop(struct run *run)
 
 static int run_serve(struct run *run)
 {
+	size_t filters = filter_list_effective(&run->filters);
 	char status[128];
 	int err = run_publish(run);
 
@@ -411,8 +414,8 @@ static int run_serve(struct run *run)
 		return err;
 	succession_complete(&run->succession);
 	snprintf(status, sizeof(status), "%s on %s, %zu filter%s, XDP mode %s",
-		 run->succession.follows ? "Mimic goes on, without a break," : "Mimic runs", run->netif.name, run->filters.count,
-		 run->filters.count == 1 ? "" : "s", config_xdp_mode_name(run->attachment.xdp_mode));
+		 run->succession.follows ? "Mimic goes on, without a break," : "Mimic runs", run->netif.name, filters,
+		 filters == 1 ? "" : "s", config_xdp_mode_name(run->attachment.xdp_mode));
 	log_info("%s", status);
 	service_ready(status);
 	err = daemon_loop(&run->daemon);

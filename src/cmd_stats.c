@@ -34,6 +34,7 @@ struct stats_args {
 	const char *ifnames[STATS_INTERFACES_MAX];
 	size_t count;
 	int watch_ms; /* 0: once */
+	bool watch_by_default; /* no SECONDS were given */
 	bool json, prometheus, connections;
 };
 
@@ -55,6 +56,22 @@ static error_t stats_take_watch(struct stats_args *args, const char *text)
 		return EINVAL;
 	}
 	args->watch_ms = (int)(seconds * 1000);
+	args->watch_by_default = !text;
+	return 0;
+}
+
+/* A number that is no interface was meant for --watch. */
+static error_t stats_take_ifname(struct stats_args *args, const char *name)
+{
+	if (args->watch_by_default && name[strspn(name, "0123456789.")] == '\0' && !if_nametoindex(name)) {
+		log_error("'%s' is no interface; seconds stand in the same word: --watch=%s, or -w%s", name, name, name);
+		return EINVAL;
+	}
+	if (args->count == STATS_INTERFACES_MAX) {
+		log_error("more than %d interfaces", STATS_INTERFACES_MAX);
+		return EINVAL;
+	}
+	args->ifnames[args->count++] = name;
 	return 0;
 }
 
@@ -75,12 +92,7 @@ static error_t stats_parse(int key, char *arg, struct argp_state *state)
 		args->connections = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (args->count == STATS_INTERFACES_MAX) {
-			log_error("more than %d interfaces", STATS_INTERFACES_MAX);
-			return EINVAL;
-		}
-		args->ifnames[args->count++] = arg;
-		return 0;
+		return stats_take_ifname(args, arg);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}

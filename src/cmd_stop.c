@@ -129,7 +129,7 @@ static int stop(const char *ifname, bool open)
 	_cleanup_netif_ struct netif netif = { 0 };
 	char path[RUNFILE_PATH_MAX];
 	int err = netif_open(&netif, ifname);
-	bool ran = false;
+	bool ran = false, left;
 	pid_t pid = 0;
 
 	if (!err)
@@ -151,9 +151,10 @@ static int stop(const char *ifname, bool open)
 		log_error("Something starts Mimic on %s again and again; stop that first (systemctl stop mimic@%s)", ifname, ifname);
 		return -EBUSY;
 	}
+	left = !access(path, F_OK);
 	err = stop_clean(&netif, path);
 	if (!err && !ran)
-		log_info("No Mimic runs on %s", ifname);
+		log_info("No Mimic runs on %s%s", ifname, left ? "; removed the lock file of one that was killed" : "");
 	return err ? err : stop_open(&netif, open);
 }
 

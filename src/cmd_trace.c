@@ -199,7 +199,8 @@ static int trace_claim(struct runfile *claim, const struct trace_args *args)
 	if (err == -EBUSY)
 		log_error("process %d traces %s already; there can be one tracer", (int)holder, args->ifname);
 	else if (err)
-		log_error("cannot claim the trace of %s: %s", args->ifname, strerror(-err));
+		log_error("cannot claim the trace of %s: %s%s", args->ifname, strerror(-err),
+			  err == -EACCES || err == -EPERM ? "; run as root" : "");
 	return err;
 }
 

@@ -24,6 +24,15 @@ const struct filter *filter_list_find(const struct filter_list *list, const stru
 	return find(list, filter);
 }
 
+size_t filter_list_effective(const struct filter_list *list)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		count += !list->items[i].wildcard;
+	return count;
+}
+
 void filter_list_free(struct filter_list *list)
 {
 	size_t i;

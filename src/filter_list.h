@@ -52,6 +52,9 @@ int filter_list_expand(struct filter_list *list, const struct addr *addrs, size_
 /* Whether there is anything among the addresses for a wildcard to stand for. */
 bool filter_list_covers(const struct filter *wildcard, const struct addr *addrs, size_t addr_count);
 
+/* How many the datapath gets: wildcards do not count, the filters that they expand to do. */
+size_t filter_list_effective(const struct filter_list *list);
+
 void filter_list_free(struct filter_list *list);
 
 /* The filter for the same end as @filter (filter_compare()), or NULL. */

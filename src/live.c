@@ -40,10 +40,8 @@ static int live_add(struct filter_list *list, const struct filter_spec *spec, co
 
 static int live_check_count(const struct live *live, const struct filter_list *list)
 {
-	size_t count = 0;
+	size_t count = filter_list_effective(list);
 
-	for (size_t i = 0; i < list->count; i++)
-		count += !list->items[i].wildcard;
 	if (count <= MIMIC_FILTERS_MAX)
 		return 0;
 	log_error("There are %zu filters, and %u is the most that Mimic takes; give fewer (a host name counts as often as it has "

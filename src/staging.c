@@ -64,6 +64,8 @@ void staging_clear(const struct netif *netif)
 	err = rtlink_delete(near);
 	if (err)
 		log_warn("Cannot remove the staging device %s of an instance that was killed: %s", near, strerror(-err));
+	else
+		log_info("Removed the staging device %s of an instance that was killed", near);
 }
 
 static void staging_names(struct staging *staging, const struct netif *netif)

@@ -45,6 +45,8 @@ static const char *takeover_explain(int err)
 		return "it does not answer";
 	case -EPIPE:
 		return "it has hung up";
+	case -EACCES:
+		return "permission denied; Mimic has to run as root";
 	default:
 		return strerror(-err);
 	}
