@@ -193,7 +193,10 @@ static int live_remember(struct live *live, const struct filter_list *before)
 	return 0;
 }
 
-/* Much may have changed since the start: now that rtnetlink is heard, nothing is missed any more. */
+/*
+ * The list of live_start() was made before anything was attached, so that an error in it changes nothing. Much may have changed
+ * since: now that rtnetlink is heard, nothing is missed any more.
+ */
 static int live_refresh(struct live *live, const struct filter_list *before)
 {
 	_cleanup_filter_list_ struct filter_list list = { .quiet = true };
