@@ -54,7 +54,7 @@ void check_udpguard(struct check_report *report, const struct facts *facts)
 		check_advise(report, "restart Mimic (`systemctl restart mimic@%s`)", name);
 	} else if (wanted && !there) {
 		check_say(report, CHECK_NOTE, "%s has none: plain UDP of filters with udp=drop may leave until Mimic runs", name);
-		check_advise(report, "`systemctl enable --now mimic-guard@%s`, or `mimic guard`", name);
+		check_advise(report, "`systemctl enable --now mimic-guard@%s`, or `mimic guard -F /etc/mimic/%s.conf %s`", name, name, name);
 	} else if (wanted) {
 		check_say(report, CHECK_OK, "it is there; since it was set it has dropped %llu datagrams", (unsigned long long)netif->guard_dropped);
 	} else if (there) {

@@ -36,6 +36,7 @@ struct clsact_filters {
 	unsigned int count;		/* entries of the dump: 0 when nobody has a filter there */
 	__u32 priority;			/* the first that is free, or has bpf filters: a new one goes in front of those */
 	__u32 our_handle, our_priority; /* 0: none */
+	unsigned int others;		/* that are not Mimic's */
 	bool owned;			/* some filter of Mimic says that the qdisc is Mimic's */
 };
 
@@ -103,8 +104,11 @@ static int clsact_take_filter(const struct nlmsghdr *header, void *data)
 		return MNL_CB_OK;
 	if (!like_ours && priority == filters->priority)
 		filters->priority++;
-	if (!like_ours)
+	if (!like_ours || (tc->tcm_handle != CLSACT_GUEST && tc->tcm_handle != CLSACT_OWNER && tc->tcm_handle != CLSACT_GUARD_GUEST &&
+			   tc->tcm_handle != CLSACT_GUARD_OWNER)) {
+		filters->others += tc->tcm_handle != 0; /* without one: the entry of the priority itself */
 		return MNL_CB_OK;
+	}
 	owner = tc->tcm_handle == CLSACT_OWNER || tc->tcm_handle == CLSACT_GUARD_OWNER;
 	filters->owned = filters->owned || owner;
 	if (tc->tcm_handle == (filters->guard ? CLSACT_GUARD_GUEST : CLSACT_GUEST) ||
@@ -189,6 +193,8 @@ int clsact_attach(int ifindex, int prog_fd, enum clsact_place place, bool *made)
 	if (filters.priority > 1 && place != CLSACT_GUARD)
 		log_warn("Other TC filters come first on the %s side: what they do not let go on does not reach Mimic",
 			 place == CLSACT_INGRESS ? "ingress" : "egress");
+	if (filters.others && place == CLSACT_GUARD)
+		log_warn("Other TC filters come first on the egress side: what they let out by themselves, the guard of plain UDP does not see");
 	*made = *made || filters.owned;
 	if (place == CLSACT_GUARD) {
 		opts.handle = *made ? CLSACT_GUARD_OWNER : CLSACT_GUARD_GUEST;

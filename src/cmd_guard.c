@@ -93,6 +93,31 @@ static int guard_open(struct netif *netif, const struct guard_args *args, enum l
 	return -EINVAL;
 }
 
+/* With the rules, which are all that could be made out. Returns 0 or -errno, logged. */
+static int guard_apply(const struct netif *netif, const struct udpguard_rules *rules, bool ethernet, bool whole)
+{
+	uint64_t dropped;
+	bool there = !udpguard_read(netif->ifindex, &dropped);
+
+	if (guard_is_kept(netif)) {
+		if (there || !rules->drops) {
+			log_info("Mimic runs on %s: it sees to its guard itself", netif->name);
+			return 0;
+		}
+		log_error("Mimic runs on %s, with a configuration without udp=drop: there is no guard; let it read this one first (systemctl "
+			  "reload mimic@%s)", netif->name, netif->name);
+		return -EBUSY;
+	}
+	/* An error makes no guard weaker than it is. */
+	if (!whole && (there || !rules->drops))
+		return 0;
+	if (rules->dns)
+		log_warn("A filter with udp=drop has a host name and port 53: what this host asks DNS by UDP is kept in as well; give the address "
+			 "instead of the name");
+	return udpguard_set(netif->ifindex, rules, ethernet);
+}
+
+/* One bad line does not let out what the others keep in. */
 static int guard_set(struct guard_args *args)
 {
 	_cleanup_udpguard_rules_ struct udpguard_rules rules = { 0 };
@@ -100,26 +125,23 @@ static int guard_set(struct guard_args *args)
 	_cleanup_netif_ struct netif netif = { 0 };
 	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
 	enum link_type link_type = LINK_TYPE_AUTO;
-	int err = config_load(&args->config, args->file, NULL, NULL);
+	int bad = config_load(&args->config, args->file, NULL, NULL);
+	int err = guard_open(&netif, args, &link_type);
 
-	if (!err)
-		err = guard_open(&netif, args, &link_type);
-	if (!err)
-		err = guard_list(&list, &args->config, args->ifname);
 	if (err)
 		return err;
-	if (guard_is_kept(&netif)) {
-		log_info("Mimic runs on %s: it sees to its guard itself", netif.name);
-		return 0;
-	}
+	err = guard_list(&list, &args->config, args->ifname);
+	bad = bad ? bad : err;
 	settings_apply(&settings, &args->config.settings);
-	err = udpguard_rules_make(&rules, &list, &settings, args->config.filters, args->config.filter_count, NULL);
+	err = filter_list_expand(&list, netif.addrs, netif.addr_count);
+	if (!err)
+		err = udpguard_rules_make(&rules, &list, &settings, args->config.filters, args->config.filter_count);
 	if (err)
 		log_error("Not enough memory for the filters");
 	else
-		err = udpguard_set(netif.ifindex, &rules, link_type == LINK_TYPE_ETH);
-	if (err)
-		return err;
+		err = guard_apply(&netif, &rules, link_type == LINK_TYPE_ETH, !bad);
+	if (err || bad)
+		return err ? err : bad;
 	if (rules.drops)
 		log_info("Plain UDP of filters with udp=drop is kept in on %s until Mimic carries it; `mimic stop --open %s` lets it out",
 			 netif.name, netif.name);

@@ -373,10 +373,10 @@ static void run_take_down(struct run *run)
 		datapath_clear_filters(&run->datapath);
 	if (run->daemon_open)
 		daemon_reset_peers(&run->daemon);
+	if (!run->args->check && run->datapath.shared)
+		live_end_guard(&run->live);
 	attach_detach(&run->attachment);
 	staging_close(&run->staging);
-	if (run->live.guard.drops)
-		log_info("Plain UDP of filters with udp=drop is kept in from now on; `mimic stop --open %s` lets it out", run->netif.name);
 }
 
 /* The lock file is the predecessor's until that has ended, and the successor's who has published his own. */

@@ -135,14 +135,14 @@ static int live_apply(struct live *live, struct filter_list *list, const struct 
 
 /*
  * The guard of plain UDP follows the filters, and comes after them: what Mimic carries never reaches it, and what Mimic does not carry any more
- * is kept in until the guard knows that it may leave. Returns 0 or -errno, logged; then the guard stays as it was.
+ * is kept in until the guard knows that it may leave. @anew: also when the rules are as before, for somebody may have removed it. Returns
+ * 0 or -errno, logged; then the guard stays as it was.
  */
-static int live_guard(struct live *live)
+static int live_guard(struct live *live, bool anew)
 {
 	_cleanup_udpguard_rules_ struct udpguard_rules rules = { 0 };
 	struct udpguard_rules former = live->guard;
-	int err = udpguard_rules_make(&rules, live->filters, live->settings, live->config->filters, live->config->filter_count,
-				      &live->names);
+	int err = udpguard_rules_make(&rules, live->filters, live->settings, live->config->filters, live->config->filter_count);
 
 	if (err) {
 		log_error("Not enough memory for the guard of plain UDP");
@@ -151,8 +151,11 @@ static int live_guard(struct live *live)
 	live->datapath->shared->udp_drops = rules.drops;
 	if (live->args->check)
 		return udpguard_try(&rules, live->ethernet);
-	if (former.items && udpguard_rules_equal(&rules, &former))
+	if (!anew && former.items && udpguard_rules_equal(&rules, &former))
 		return 0;
+	if (rules.dns && !former.dns)
+		log_warn("A filter with udp=drop has a host name and port 53: what this host asks DNS by UDP is kept in as well; give the address "
+			 "instead of the name");
 	err = udpguard_set(live->netif->ifindex, &rules, live->ethernet);
 	if (err)
 		return err;
@@ -234,7 +237,13 @@ int live_set_filters(struct live *live, const struct filter_list *before)
 		clock_refit(live->clock);
 		datapath_drop_ports(live->datapath);
 	}
-	return live_guard(live);
+	return live_guard(live, true);
+}
+
+void live_end_guard(struct live *live)
+{
+	if (live->guard.drops && !live_guard(live, true))
+		log_info("Plain UDP of filters with udp=drop is kept in from now on; `mimic stop --open %s` lets it out", live->netif->name);
 }
 
 /* The world has changed, the configuration has not: what says so in the log, with what it does to filters. False: nothing. */
@@ -245,7 +254,7 @@ static bool live_renew(struct live *live, const char *what)
 
 	if (live_make(live, live->config, &live->names, &list) || live_apply(live, &list, live->settings, &result))
 		return true; /* an error was */
-	live_guard(live);
+	live_guard(live, false);
 	if (!result.added && !result.removed && !result.changed)
 		return false;
 	log_info("%s: %zu filter%s added, %zu removed, %zu changed", what, result.added, result.added == 1 ? "" : "s",
@@ -278,7 +287,7 @@ int live_change(struct live *live, struct config *config, struct filter_sync_res
 	config_free(live->config);
 	*live->config = *config;
 	*config = (struct config)CONFIG_INIT;
-	live_guard(live);
+	live_guard(live, true);
 	live_warn_of_void(live, live->filters);
 	live->publish(live->context);
 	return 0;

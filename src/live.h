@@ -81,6 +81,9 @@ void live_take_answer(struct live *live, uint64_t now_ns);
 /* The clock has shown all connections. */
 void live_end_walk(struct live *live);
 
+/* Mimic ends: from now on the guard of plain UDP has nobody to see to it, if there shall be one. */
+void live_end_guard(struct live *live);
+
 /* Waits for no resolver. */
 void live_close(struct live *live);
 

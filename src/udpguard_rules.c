@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+	UDPGUARD_DNS_PORT = 53,
+};
+
 /* There is room. */
 static void rules_put(struct udpguard_rules *rules, const struct filter_prefix *end, uint32_t rule)
 {
@@ -26,8 +30,6 @@ static void put_filter(struct udpguard_rules *rules, const struct filter *filter
 	uint32_t rule = settings_drop(base, &filter->patch) ? UDPGUARD_DROP : 0;
 	struct filter_prefix end;
 
-	if (filter->expanded_from_wildcard)
-		return;
 	if (!filter->wildcard) {
 		filter_prefix_make(&end, &filter->key, filter->prefix_len);
 		rules_put(rules, &end, rule);
@@ -53,20 +55,15 @@ static void put_port(struct udpguard_rules *rules, enum filter_origin origin, ui
 	rules_put(rules, &end, UDPGUARD_DROP | UDPGUARD_OWN);
 }
 
-static bool is_known(const struct filter_spec *spec, const struct names *names)
-{
-	const struct name *name = names ? names_find(names, spec->host) : NULL;
-
-	return name && name->count;
-}
-
 static int compare_items(const void *a, const void *b)
 {
 	const struct udpguard_item *one = a, *other = b;
 	int order = memcmp(&one->end, &other->end, sizeof(one->end));
 
-	/* Of two for the same end, the one that drops comes first. */
-	return order ? order : (int)(other->rule & UDPGUARD_DROP) - (int)(one->rule & UDPGUARD_DROP);
+	/* Of two for the same end, the one that drops comes first, and of those the one that drops more. */
+	if (!order)
+		order = (int)(other->rule & UDPGUARD_DROP) - (int)(one->rule & UDPGUARD_DROP);
+	return order ? order : (int)(one->rule & UDPGUARD_OWN) - (int)(other->rule & UDPGUARD_OWN);
 }
 
 /* Sorts them, so that they can be compared, and leaves each end once. */
@@ -84,7 +81,7 @@ static void rules_tidy(struct udpguard_rules *rules)
 }
 
 int udpguard_rules_make(struct udpguard_rules *rules, const struct filter_list *list, const struct conn_settings *base,
-			const struct filter_spec *specs, size_t spec_count, const struct names *names)
+			const struct filter_spec *specs, size_t spec_count)
 {
 	rules->items = calloc(list->count + 2 * spec_count + 1, sizeof(*rules->items));
 	if (!rules->items)
@@ -92,8 +89,10 @@ int udpguard_rules_make(struct udpguard_rules *rules, const struct filter_list *
 	for (size_t i = 0; i < list->count; i++)
 		put_filter(rules, &list->items[i], base);
 	for (size_t i = 0; i < spec_count; i++) {
-		if (filter_spec_is_name(&specs[i]) && settings_drop(base, &specs[i].patch) && !is_known(&specs[i], names))
-			put_port(rules, specs[i].origin, specs[i].port);
+		if (!filter_spec_is_name(&specs[i]) || !settings_drop(base, &specs[i].patch))
+			continue;
+		put_port(rules, specs[i].origin, specs[i].port);
+		rules->dns = rules->dns || (specs[i].origin == ORIGIN_REMOTE && specs[i].port == UDPGUARD_DNS_PORT);
 	}
 	rules_tidy(rules);
 	return 0;

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include "filter_list.h"
-#include "names.h"
 #include "udpguard_abi.h"
 
 struct udpguard_item {
@@ -21,20 +20,21 @@ struct udpguard_rules {
 	struct udpguard_item *items;
 	size_t count;
 	bool drops; /* some of them do: without that no guard is needed */
+	bool dns;   /* a name at port 53: this host's own questions to DNS are kept in as well */
 };
 
 #define _cleanup_udpguard_rules_ __attribute__((cleanup(udpguard_rules_free)))
 
 /*
  * Fills *@rules, which is empty.
- * - A filter of @list with its settings over @base. A wildcard is for any source address, so that none is missed that comes later,
- *   but only for what this host sends itself.
- * - A host name of @specs with udp=drop of which @names (NULL: none is known) has no address: any address at that port, for what this host
- *   sends itself. Nothing must get out because DNS has no answer yet.
+ * - A filter of @list with its settings over @base; the addresses that a wildcard stands for now are among them. The wildcard itself is
+ *   for any source address, so that none is missed that comes later, but only for what this host sends itself.
+ * - A host name of @specs with udp=drop: any address at that port, for what this host sends itself. A name may have another address tomorrow, when
+ *   nobody is there to follow it, and programs may know it before Mimic does.
  * Returns 0 or -ENOMEM.
  */
 int udpguard_rules_make(struct udpguard_rules *rules, const struct filter_list *list, const struct conn_settings *base,
-			const struct filter_spec *specs, size_t spec_count, const struct names *names);
+			const struct filter_spec *specs, size_t spec_count);
 
 bool udpguard_rules_equal(const struct udpguard_rules *a, const struct udpguard_rules *b);
 

@@ -16,7 +16,6 @@ struct given {
 	struct filter_spec specs[8];
 	size_t count;
 	struct filter_list list;
-	struct names names;
 	struct udpguard_rules rules;
 };
 
@@ -34,14 +33,13 @@ static void give(struct given *given, const char *text)
 static void make(struct given *given, const struct conn_settings *base)
 {
 	udpguard_rules_free(&given->rules);
-	ck_assert_int_eq(udpguard_rules_make(&given->rules, &given->list, base, given->specs, given->count, &given->names), 0);
+	ck_assert_int_eq(udpguard_rules_make(&given->rules, &given->list, base, given->specs, given->count), 0);
 }
 
 static void take_away(struct given *given)
 {
 	udpguard_rules_free(&given->rules);
 	filter_list_free(&given->list);
-	names_free(&given->names);
 }
 
 /* The rule for just this end. -1: there is none. */
@@ -94,7 +92,7 @@ START_TEST(test_filters)
 }
 END_TEST
 
-/* The addresses that a wildcard stands for add nothing. */
+/* The addresses that a wildcard stands for now are kept in whoever sends from them: a router's own after NAT, for example. */
 START_TEST(test_expanded)
 {
 	struct given given = { .count = 0 };
@@ -103,10 +101,10 @@ START_TEST(test_expanded)
 	give(&given, "local=0.0.0.0:2,udp=drop");
 	addr_from_ipv4(&addr, inet_addr("192.0.2.9"));
 	ck_assert_int_eq(filter_list_expand(&given.list, &addr, 1), 0);
-	ck_assert_uint_eq(given.list.count, 2);
 	make(&given, &defaults);
-	ck_assert_uint_eq(given.rules.count, 1);
+	ck_assert_uint_eq(given.rules.count, 2);
 	ck_assert_int_eq(rule_for(&given.rules, "local=0.0.0.0:2"), UDPGUARD_DROP | UDPGUARD_OWN);
+	ck_assert_int_eq(rule_for(&given.rules, "local=192.0.2.9:2"), UDPGUARD_DROP);
 	take_away(&given);
 }
 END_TEST
@@ -114,30 +112,42 @@ END_TEST
 START_TEST(test_names)
 {
 	struct given given = { .count = 0 };
-	struct resolver_answer answer = { .count = 1, .addrs = calloc(1, sizeof(struct addr)) };
 
-	give(&given, "local=0.0.0.0:7"); /* the same end as what an unknown local name is for */
+	give(&given, "local=0.0.0.0:7"); /* the same end as what a local name is for */
 	give(&given, "local=here.invalid:7,udp=drop");
 	give(&given, "remote=peer.invalid:5,udp=drop");
 	give(&given, "remote=other.invalid:5,udp=drop");
 	give(&given, "remote=open.invalid:6");
-	ck_assert_int_eq(names_make(&given.names, NULL, given.specs, given.count, 300, 1), 0);
+	give(&given, "remote=open.invalid:53");
 	make(&given, &defaults);
 	ck_assert_uint_eq(given.rules.count, 4);
 	ck_assert_int_eq(rule_for(&given.rules, "local=0.0.0.0:7"), UDPGUARD_DROP | UDPGUARD_OWN);
 	ck_assert_int_eq(rule_for(&given.rules, "local=[::]:7"), UDPGUARD_DROP | UDPGUARD_OWN);
 	ck_assert_int_eq(rule_for(&given.rules, "remote=0.0.0.0/0:5"), UDPGUARD_DROP | UDPGUARD_OWN);
 	ck_assert_int_eq(rule_for(&given.rules, "remote=[::/0]:5"), UDPGUARD_DROP | UDPGUARD_OWN);
-	/* One that is known has filters of its own, and then the port is no matter of the others any more. */
-	addr_from_ipv4(&answer.addrs[0], inet_addr("192.0.2.5"));
-	ck_assert_int_eq(names_answer(&given.names, names_find(&given.names, "peer.invalid"), &answer, 2), 1);
+	ck_assert(!given.rules.dns);
+	give(&given, "remote=peer.invalid:53,udp=drop");
 	make(&given, &defaults);
-	ck_assert_int_eq(rule_for(&given.rules, "remote=0.0.0.0/0:5"), UDPGUARD_DROP | UDPGUARD_OWN); /* of the other */
-	ck_assert_int_eq(names_answer(&given.names, names_find(&given.names, "other.invalid"), &answer, 2), 1);
-	make(&given, &defaults);
-	ck_assert_int_eq(rule_for(&given.rules, "remote=0.0.0.0/0:5"), -1);
-	resolver_free_answer(&answer);
+	ck_assert(given.rules.dns);
 	take_away(&given);
+}
+END_TEST
+
+/* Of two rules for one end the one that drops more counts, in whatever order they are given. */
+START_TEST(test_more)
+{
+	struct given one = { .count = 0 }, other = { .count = 0 };
+
+	give(&one, "local=:2,udp=drop");
+	give(&one, "local=0.0.0.0/0:2,udp=drop");
+	give(&other, "local=0.0.0.0/0:2,udp=drop");
+	give(&other, "local=:2,udp=drop");
+	make(&one, &defaults);
+	make(&other, &defaults);
+	ck_assert_int_eq(rule_for(&one.rules, "local=0.0.0.0/0:2"), UDPGUARD_DROP);
+	ck_assert(udpguard_rules_equal(&one.rules, &other.rules));
+	take_away(&one);
+	take_away(&other);
 }
 END_TEST
 
@@ -170,6 +180,7 @@ int main(void)
 	tcase_add_test(tcase, test_filters);
 	tcase_add_test(tcase, test_expanded);
 	tcase_add_test(tcase, test_names);
+	tcase_add_test(tcase, test_more);
 	tcase_add_test(tcase, test_equal);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
