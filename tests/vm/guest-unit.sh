@@ -123,7 +123,7 @@ become right ./wirecheck -i eth0 --port 6000 --dir out --no-udp --require syn=1 
 wirecheck=$!
 ready wirecheck
 full=$(no_room)
-become right ./udpflow send --to 10.77.0.1:5000 --bind 10.77.0.2:6000 --sizes 100-200 --count 10000000 --rate "${RATE:-1000}" --reply \
+become right ./udpflow send --to 10.77.0.1:5000 --bind 10.77.0.2:6000 --sizes 100-200 --count 10000000 --rate "${RATE:-1000}" --reply --wait 30 \
 	--timeout 600 >/tmp/send.log 2>&1 &
 send=$!
 poll 20 "no connection" connected
