@@ -90,6 +90,11 @@ static const char *clsact_kind(const struct nlmsghdr *header, __u32 *chain)
 	return kind;
 }
 
+static bool clsact_is_owner(__u32 handle)
+{
+	return handle == CLSACT_OWNER || handle == CLSACT_GUARD_OWNER;
+}
+
 /* Filters come by ascending priority. One priority has filters of one kind and protocol only. */
 static int clsact_take_filter(const struct nlmsghdr *header, void *data)
 {
@@ -97,22 +102,20 @@ static int clsact_take_filter(const struct nlmsghdr *header, void *data)
 	struct clsact_filters *filters = data;
 	__u32 chain, priority = TC_H_MAJ(tc->tcm_info) >> 16;
 	bool like_ours = !strcmp(clsact_kind(header, &chain), "bpf") && TC_H_MIN(tc->tcm_info) == htons(ETH_P_ALL);
-	bool owner;
+	bool main = tc->tcm_handle == CLSACT_GUEST || tc->tcm_handle == CLSACT_OWNER;
+	bool guard = tc->tcm_handle == CLSACT_GUARD_GUEST || tc->tcm_handle == CLSACT_GUARD_OWNER;
 
 	filters->count++;
 	if (chain)
 		return MNL_CB_OK;
 	if (!like_ours && priority == filters->priority)
 		filters->priority++;
-	if (!like_ours || (tc->tcm_handle != CLSACT_GUEST && tc->tcm_handle != CLSACT_OWNER && tc->tcm_handle != CLSACT_GUARD_GUEST &&
-			   tc->tcm_handle != CLSACT_GUARD_OWNER)) {
+	if (!like_ours || (!main && !guard)) {
 		filters->others += tc->tcm_handle != 0; /* without one: the entry of the priority itself */
 		return MNL_CB_OK;
 	}
-	owner = tc->tcm_handle == CLSACT_OWNER || tc->tcm_handle == CLSACT_GUARD_OWNER;
-	filters->owned = filters->owned || owner;
-	if (tc->tcm_handle == (filters->guard ? CLSACT_GUARD_GUEST : CLSACT_GUEST) ||
-	    tc->tcm_handle == (filters->guard ? CLSACT_GUARD_OWNER : CLSACT_OWNER)) {
+	filters->owned = filters->owned || clsact_is_owner(tc->tcm_handle);
+	if (filters->guard ? guard : main) {
 		filters->our_handle = tc->tcm_handle;
 		filters->our_priority = priority;
 	}
@@ -127,9 +130,20 @@ static int clsact_find_filters(int ifindex, enum clsact_place place, struct clsa
 			   clsact_take_filter, filters);
 }
 
-static bool clsact_is_owner(const struct clsact_filters *filters)
+/* Our filter: *@opts say which it is, *@made what its handle says of the qdisc. -ENOENT: there is none. */
+static int clsact_find_ours(int ifindex, enum clsact_place place, struct bpf_tc_opts *opts, bool *made)
 {
-	return filters->our_handle == CLSACT_OWNER || filters->our_handle == CLSACT_GUARD_OWNER;
+	struct clsact_filters filters;
+	int err = clsact_find_filters(ifindex, place, &filters);
+
+	if (err)
+		return err;
+	if (!filters.our_handle)
+		return -ENOENT;
+	opts->handle = filters.our_handle;
+	opts->priority = filters.our_priority;
+	*made = clsact_is_owner(filters.our_handle);
+	return 0;
 }
 
 static int clsact_take_qdisc(const struct nlmsghdr *header, void *data)
@@ -167,15 +181,13 @@ int clsact_remove(int ifindex, enum clsact_place place, bool *found, bool *made)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = clsact_point(place));
 	LIBBPF_OPTS(bpf_tc_opts, opts);
-	struct clsact_filters filters;
-	int err = clsact_find_filters(ifindex, place, &filters);
+	int err;
 
-	*found = !err && filters.our_handle;
-	*made = *found && clsact_is_owner(&filters);
-	if (!*found)
-		return err;
-	opts.handle = filters.our_handle;
-	opts.priority = filters.our_priority;
+	*made = false;
+	err = clsact_find_ours(ifindex, place, &opts, made);
+	*found = !err;
+	if (err)
+		return err == -ENOENT ? 0 : err;
 	return bpf_tc_detach(&hook, &opts);
 }
 
@@ -210,33 +222,20 @@ int clsact_replace(int ifindex, int prog_fd, enum clsact_place place, bool *made
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = clsact_point(place));
 	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .flags = BPF_TC_F_REPLACE);
-	struct clsact_filters filters;
-	int err = clsact_find_filters(ifindex, place, &filters);
+	int err = clsact_find_ours(ifindex, place, &opts, made);
 
-	if (err)
-		return err;
-	if (!filters.our_handle)
-		return -ENOENT;
-	*made = clsact_is_owner(&filters);
-	opts.handle = filters.our_handle;
-	opts.priority = filters.our_priority;
-	return bpf_tc_attach(&hook, &opts);
+	return err ? err : bpf_tc_attach(&hook, &opts);
 }
 
 int clsact_query(int ifindex, enum clsact_place place, uint32_t *prog_id)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = clsact_point(place));
 	LIBBPF_OPTS(bpf_tc_opts, opts);
-	struct clsact_filters filters;
-	int err = clsact_find_filters(ifindex, place, &filters);
+	bool made;
+	int err = clsact_find_ours(ifindex, place, &opts, &made);
 
-	if (err)
-		return err;
-	if (!filters.our_handle)
-		return -ENOENT;
-	opts.handle = filters.our_handle;
-	opts.priority = filters.our_priority;
-	err = bpf_tc_query(&hook, &opts);
+	if (!err)
+		err = bpf_tc_query(&hook, &opts);
 	*prog_id = opts.prog_id;
 	return err;
 }
