@@ -10,14 +10,13 @@
 #include "context.h"
 #include "egress_transform.h"
 #include "flow.h"
+#include "fragments.h"
 #include "icmp_quote.h"
 #include "maps.h"
 #include "partial.h"
 #include "skb_parse.h"
 #include "too_big.h"
 #include "trace.h"
-
-#define EGRESS_FRAGMENT_NS NSEC_PER_SEC /* the rest of a fragmented datagram follows at once */
 
 enum {
 	ENOTSUPP_KERNEL = 524, /* the kernel's own, unknown to user space */
@@ -28,10 +27,7 @@ static __always_inline int egress_later_fragment(const struct work *w)
 {
 	struct fragment_key key = { .src = w->key.local, .dst = w->key.remote, .id = w->pkt.frag_id };
 
-	const __u64 *seen_ns = bpf_map_lookup_elem(&fragments, &key);
-
-	/* IP identifications come again: an old entry is about another datagram. */
-	if (!seen_ns || conn_age(bpf_ktime_get_coarse_ns(), *seen_ns) > EGRESS_FRAGMENT_NS)
+	if (!fragments_is_rest(&key))
 		return TC_ACT_UNSPEC;
 	count(REASON_DROP_FRAGMENT);
 	return TC_ACT_SHOT;
@@ -40,9 +36,8 @@ static __always_inline int egress_later_fragment(const struct work *w)
 static __always_inline int egress_first_fragment(const struct work *w)
 {
 	struct fragment_key key = { .src = w->key.local, .dst = w->key.remote, .id = w->pkt.frag_id };
-	__u64 now_ns = bpf_ktime_get_coarse_ns();
 
-	bpf_map_update_elem(&fragments, &key, &now_ns, BPF_ANY);
+	fragments_note_first(&key);
 	count(REASON_DROP_FRAGMENT);
 	return TC_ACT_SHOT;
 }

@@ -8,6 +8,7 @@
 
 #include "abi.h"
 #include "core/reason.h"
+#include "ports.h"
 
 /* Twice as many: new filters are set before old ones go. */
 struct {
@@ -66,19 +67,6 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* Datagrams whose first fragment was dropped: the rest has no ports to know them by. */
-struct fragment_key {
-	struct addr src, dst;
-	__be32 id;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
-	__type(key, struct fragment_key);
-	__type(value, __u64); /* when, ns */
-} fragments SEC(".maps");
-
 /* When a source got its last RST: least recently used ones make room. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -111,13 +99,6 @@ static __always_inline void count_many(__u32 reason, __u32 number)
 static __always_inline void count(__u32 reason)
 {
 	count_many(reason, 1);
-}
-
-static __always_inline bool port_bit(const volatile __u8 *bits, __be16 port)
-{
-	__u32 number = be16_to_host(port);
-
-	return bits[number >> 3] & (1 << (number & 7));
 }
 
 /* Most packets of an interface end here. */

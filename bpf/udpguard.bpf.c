@@ -9,10 +9,10 @@
 #include <bpf/bpf_helpers.h>
 
 #include "core/parse.h"
+#include "fragments.h"
+#include "ports.h"
 #include "skb_parse.h"
 #include "udpguard_abi.h"
-
-#define UDPGUARD_FRAGMENT_NS NSEC_PER_SEC /* the rest of a fragmented datagram follows at once */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -22,19 +22,6 @@ struct {
 	__type(value, __u32);
 } rules SEC(".maps");
 
-/* Datagrams whose first fragment was dropped: the rest has no ports to know them by. */
-struct udpguard_fragment {
-	struct addr src, dst;
-	__be32 id;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
-	__type(key, struct udpguard_fragment);
-	__type(value, __u64); /* when, ns */
-} fragments SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -43,13 +30,6 @@ struct {
 } dropped SEC(".maps");
 
 const volatile struct udpguard_config config;
-
-static __always_inline bool udpguard_port(const volatile __u8 *bits, __be16 port)
-{
-	__u32 number = be16_to_host(port);
-
-	return bits[number >> 3] & (1 << (number & 7));
-}
 
 static __always_inline int udpguard_drop(void)
 {
@@ -73,7 +53,7 @@ static __always_inline const __u32 *udpguard_find(const struct addr *addr, __be1
 }
 
 /* A packet matches by its source end first, then by its destination end, as with Mimic. */
-static __always_inline bool udpguard_is_wanted(const struct packet *pkt, const struct udpguard_fragment *flow, bool own)
+static __always_inline bool udpguard_is_wanted(const struct packet *pkt, const struct fragment_key *flow, bool own)
 {
 	const __u32 *rule = udpguard_find(&flow->src, pkt->src_port, ORIGIN_LOCAL, own);
 
@@ -85,32 +65,24 @@ static __always_inline bool udpguard_is_wanted(const struct packet *pkt, const s
 SEC("tc")
 int mimic_udpguard(struct __sk_buff *skb)
 {
-	struct udpguard_fragment flow = {};
+	struct fragment_key flow = {};
 	struct packet pkt = {};
-	const __u64 *seen_ns;
-	__u64 now_ns;
 
 	if (skb_parse(skb, config.ethernet, &pkt) != PARSE_OK || (pkt.proto != PROTO_UDP && !(pkt.later_fragment && pkt.ipv6)))
 		return TC_ACT_UNSPEC;
-	if (!pkt.later_fragment && !udpguard_port(config.local_ports, pkt.src_port) &&
-	    !udpguard_port(config.remote_ports, pkt.dst_port))
+	if (!pkt.later_fragment && !port_bit(config.local_ports, pkt.src_port) &&
+	    !port_bit(config.remote_ports, pkt.dst_port))
 		return TC_ACT_UNSPEC;
 	if (!parse_addresses(skb_data(skb), skb_end(skb), &pkt, &flow.src, &flow.dst))
 		return TC_ACT_UNSPEC;
 	flow.id = pkt.frag_id;
-	if (pkt.later_fragment) {
-		seen_ns = bpf_map_lookup_elem(&fragments, &flow);
-		now_ns = bpf_ktime_get_coarse_ns();
-		/* IP identifications come again: an old entry is about another datagram. */
-		return seen_ns && now_ns - *seen_ns <= UDPGUARD_FRAGMENT_NS ? udpguard_drop() : TC_ACT_UNSPEC;
-	}
+	if (pkt.later_fragment)
+		return fragments_is_rest(&flow) ? udpguard_drop() : TC_ACT_UNSPEC;
 	/* What came in by some interface is forwarded; tunnels make it this host's own again. */
 	if (!udpguard_is_wanted(&pkt, &flow, !skb->ingress_ifindex))
 		return TC_ACT_UNSPEC;
-	if (pkt.fragment) {
-		now_ns = bpf_ktime_get_coarse_ns();
-		bpf_map_update_elem(&fragments, &flow, &now_ns, BPF_ANY);
-	}
+	if (pkt.fragment)
+		fragments_note_first(&flow);
 	return udpguard_drop();
 }
 
