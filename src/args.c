@@ -51,6 +51,16 @@ error_t args_take_file(const char **file, const char *arg)
 	return 0;
 }
 
+error_t args_set(struct config *config, const char *key, const char *value)
+{
+	struct parse_error error;
+	int err = config_set(config, key, value, &error);
+
+	if (err)
+		log_error("%s", err == -EINVAL ? error.text : strerror(-err));
+	return -err;
+}
+
 /* --- mimic run */
 
 static const struct argp_option run_options[] = {
@@ -97,17 +107,9 @@ static const struct {
 
 static error_t run_set(struct config *config, int option, const char *arg)
 {
-	struct parse_error error;
-	size_t i;
-	int err;
-
-	for (i = 0; i < ARRAY_SIZE(run_keys); i++) {
-		if (run_keys[i].option != option)
-			continue;
-		err = config_set(config, run_keys[i].key, arg ? arg : "true", &error);
-		if (err)
-			log_error("%s", err == -EINVAL ? error.text : strerror(-err));
-		return -err;
+	for (size_t i = 0; i < ARRAY_SIZE(run_keys); i++) {
+		if (run_keys[i].option == option)
+			return args_set(config, run_keys[i].key, arg ? arg : "true");
 	}
 	return ARGP_ERR_UNKNOWN;
 }

@@ -73,6 +73,9 @@ error_t args_take_ifname(const char **ifname, int key, char *arg, const struct a
 /* Takes the path of a configuration file. Returns 0 or EINVAL, logged. */
 error_t args_take_file(const char **file, const char *arg);
 
+/* Sets a key of the configuration, by config_set(). Returns 0 or an errno, logged. */
+error_t args_set(struct config *config, const char *key, const char *value);
+
 /* The subcommands, each in the file of its name. 0 or -errno; errors are logged. */
 int cmd_run(const struct args_run *args);
 int cmd_show(const struct args_show *args);

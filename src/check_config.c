@@ -11,7 +11,7 @@ static void check_print_filter(char *text, size_t size, const struct filter *fil
 	filter_print_end(text, size, filter);
 }
 
-static void check_settings(const struct facts_config *config, const struct filter *filter, struct conn_settings *settings)
+void check_settings(const struct facts_config *config, const struct filter *filter, struct conn_settings *settings)
 {
 	const struct conn_settings defaults = CONN_SETTINGS_DEFAULT;
 

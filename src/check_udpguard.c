@@ -14,25 +14,18 @@ static bool check_has_guard(const struct facts_netif *netif)
 	return false;
 }
 
-/* Those whose name does not resolve are in no list, but in the configuration. */
+/* By the filters of the instance, or as they are configured: those whose name does not resolve are in no list. */
 static bool check_wants_guard(const struct facts_config *facts)
 {
-	struct conn_settings base = CONN_SETTINGS_DEFAULT, settings;
+	struct conn_settings base;
 
-	if (facts->of_instance)
-		base = facts->instance.settings;
-	else
-		settings_apply(&base, &facts->config.settings);
-	for (size_t i = 0; i < facts->filters.count; i++) {
-		settings = base;
-		settings_apply(&settings, &facts->filters.items[i].patch);
-		if (settings.udp == UDP_DROP)
+	check_settings(facts, NULL, &base);
+	for (size_t i = 0; facts->of_instance && i < facts->filters.count; i++) {
+		if (settings_drop_udp(&base, &facts->filters.items[i].patch))
 			return true;
 	}
 	for (size_t i = 0; !facts->of_instance && i < facts->config.filter_count; i++) {
-		settings = base;
-		settings_apply(&settings, &facts->config.filters[i].patch);
-		if (settings.udp == UDP_DROP)
+		if (settings_drop_udp(&base, &facts->config.filters[i].patch))
 			return true;
 	}
 	return false;

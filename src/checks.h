@@ -68,6 +68,9 @@ check_item_fn check_config_file, check_config_instance, check_config_filters, ch
 /* check_udpguard.c */
 check_item_fn check_udpguard;
 
+/* The settings of @filter; NULL: the global ones. */
+void check_settings(const struct facts_config *config, const struct filter *filter, struct conn_settings *settings);
+
 /* How much the padding takes of a packet, at most, over all filters. */
 unsigned int check_padding_max(const struct facts_config *config);
 

@@ -32,23 +32,13 @@ static const struct argp_option check_options[] = {
 	{ 0 },
 };
 
-static error_t check_take_filter(struct check_args *args, const char *text)
-{
-	struct parse_error error;
-	int err = config_set(&args->config, "filter", text, &error);
-
-	if (err)
-		log_error("%s", err == -EINVAL ? error.text : strerror(-err));
-	return -err;
-}
-
 static error_t check_parse(int key, char *arg, struct argp_state *state)
 {
 	struct check_args *args = state->input;
 
 	switch (key) {
 	case 'f':
-		return check_take_filter(args, arg);
+		return args_set(&args->config, "filter", arg);
 	case 'F':
 		return args_take_file(&args->file, arg);
 	case KEY_JSON:

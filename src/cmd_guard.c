@@ -26,15 +26,10 @@ static const struct argp_option guard_options[] = {
 static error_t guard_parse(int key, char *arg, struct argp_state *state)
 {
 	struct guard_args *args = state->input;
-	struct parse_error error;
-	int err;
 
 	switch (key) {
 	case 'f':
-		err = config_set(&args->config, "filter", arg, &error);
-		if (err)
-			log_error("%s", err == -EINVAL ? error.text : strerror(-err));
-		return -err;
+		return args_set(&args->config, "filter", arg);
 	case 'F':
 		return args_take_file(&args->file, arg);
 	case ARGP_KEY_ARG:
@@ -65,13 +60,9 @@ static int guard_list(struct filter_list *list, const struct config *config, con
 /* Whether an instance runs there, which has a guard of its own, and knows better. */
 static bool guard_is_kept(const struct netif *netif)
 {
-	_cleanup_run_info_ struct run_info info = { 0 };
 	char path[RUNFILE_PATH_MAX];
 
-	if (runfile_path(path, sizeof(path), RUNFILE_DIR, netif->netns, netif->ifindex))
-		return false;
-	runfile_read(path, &info);
-	return runfile_holder(path, &info);
+	return !runfile_path(path, sizeof(path), RUNFILE_DIR, netif->netns, netif->ifindex) && runfile_find_holder(path);
 }
 
 /* Returns 0 or -errno, logged. */
@@ -111,9 +102,7 @@ static int guard_apply(const struct netif *netif, const struct udpguard_rules *r
 	/* An error makes no guard weaker than it is. */
 	if (!whole && (there || !rules->drops))
 		return 0;
-	if (rules->dns)
-		log_warn("A filter with udp=drop has a host name and port 53: what this host asks DNS by UDP is kept in as well; give the address "
-			 "instead of the name");
+	udpguard_warn_of_dns(rules);
 	return udpguard_set(netif->ifindex, rules, ethernet);
 }
 

@@ -31,15 +31,6 @@ enum {
 	STOP_INSTANCES_MAX = 4,	 /* that follow each other meanwhile */
 };
 
-/* The instance that has the lock. 0: none. */
-static pid_t stop_holder(const char *path)
-{
-	_cleanup_run_info_ struct run_info info = { 0 };
-
-	runfile_read(path, &info);
-	return runfile_holder(path, &info);
-}
-
 /* Returns 0, -ESRCH when it has ended by itself, or -errno, logged. */
 static int stop_process(pid_t pid, const char *path, const char *ifname)
 {
@@ -50,7 +41,7 @@ static int stop_process(pid_t pid, const char *path, const char *ifname)
 	if (fd < 0)
 		err = -errno;
 	/* Only now is it sure that the number is still that of the instance. */
-	else if (stop_holder(path) != pid)
+	else if (runfile_find_holder(path) != pid)
 		return -ESRCH;
 	else if (syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0))
 		err = -errno;
@@ -139,7 +130,7 @@ static int stop(const char *ifname, bool open)
 		return err;
 	}
 	for (int i = 0; i < STOP_INSTANCES_MAX; i++) {
-		pid = stop_holder(path);
+		pid = runfile_find_holder(path);
 		if (!pid)
 			break;
 		err = stop_process(pid, path, ifname);
@@ -147,7 +138,7 @@ static int stop(const char *ifname, bool open)
 			return err;
 		ran = true;
 	}
-	if (pid && stop_holder(path)) {
+	if (pid && runfile_find_holder(path)) {
 		log_error("Something starts Mimic on %s again and again; stop that first (systemctl stop mimic@%s)", ifname, ifname);
 		return -EBUSY;
 	}

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "mimic_full.skel.h"
 #include "mimic_plain.skel.h"
+#include "percpu.h"
 #include "util.h"
 
 __attribute__((format(printf, 2, 0))) static int datapath_libbpf_print(enum libbpf_print_level level, const char *format, va_list args)
@@ -403,19 +404,7 @@ int datapath_command(struct datapath *datapath, enum mimic_command_type type,
 
 uint64_t datapath_counter(int counters_fd, enum reason reason)
 {
-	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ __u64 *values = NULL;
-	__u32 index = reason;
-	uint64_t sum = 0;
-
-	if (cpus <= 0)
-		return 0;
-	values = calloc((size_t)cpus, sizeof(*values));
-	if (!values || bpf_map_lookup_elem(counters_fd, &index, values))
-		return 0;
-	for (int i = 0; i < cpus; i++)
-		sum += values[i];
-	return sum;
+	return percpu_sum(counters_fd, reason);
 }
 
 void datapath_set_counter(int counters_fd, enum reason reason, uint64_t packets)

@@ -153,9 +153,8 @@ static int live_guard(struct live *live, bool anew)
 		return udpguard_try(&rules, live->ethernet);
 	if (!anew && former.items && udpguard_rules_equal(&rules, &former))
 		return 0;
-	if (rules.dns && !former.dns)
-		log_warn("A filter with udp=drop has a host name and port 53: what this host asks DNS by UDP is kept in as well; give the address "
-			 "instead of the name");
+	if (!former.dns)
+		udpguard_warn_of_dns(&rules);
 	err = udpguard_set(live->netif->ifindex, &rules, live->ethernet);
 	if (err)
 		return err;

@@ -121,6 +121,14 @@ pid_t runfile_holder(const char *path, const struct run_info *info)
 	return runfile_process_lives(info->pid) ? info->pid : 0;
 }
 
+pid_t runfile_find_holder(const char *path)
+{
+	_cleanup_run_info_ struct run_info info = { 0 };
+
+	runfile_read(path, &info);
+	return runfile_holder(path, &info);
+}
+
 /* --- claim */
 
 /* Makes the directory of @path, readable for everybody whatever the umask, or checks it. */

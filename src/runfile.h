@@ -117,6 +117,9 @@ int runfile_set_filters(struct run_info *info, const struct filter_list *list);
  */
 pid_t runfile_holder(const char *path, const struct run_info *info);
 
+/* The same, of whatever the file has. */
+pid_t runfile_find_holder(const char *path);
+
 /* Whether a process of this PID lives (zombies do not). */
 bool runfile_process_lives(pid_t pid);
 

@@ -314,6 +314,14 @@ void settings_apply(struct conn_settings *settings, const struct settings_patch 
 		settings->pace = PACE_FIXED;
 }
 
+bool settings_drop_udp(const struct conn_settings *base, const struct settings_patch *patch)
+{
+	struct conn_settings settings = *base;
+
+	settings_apply(&settings, patch);
+	return settings.udp == UDP_DROP;
+}
+
 static void print_padding(char *buf, size_t size, __u8 padding)
 {
 	if (padding == PADDING_RANDOM)

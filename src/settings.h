@@ -76,6 +76,9 @@ void settings_patch_merge(struct settings_patch *patch, const struct settings_pa
 /* What @patch gives replaces that of *@settings. */
 void settings_apply(struct conn_settings *settings, const struct settings_patch *patch);
 
+/* Whether plain UDP is to be dropped (udp=drop), by @patch over @base. */
+bool settings_drop_udp(const struct conn_settings *base, const struct settings_patch *patch);
+
 /*
  * Writes the value of the setting @key (as in `handshake=2:3`, without key and `=`).
  * Returns the length, or -ENOENT when @key is no setting. @size is at least SETTINGS_TEXT_MAX.

@@ -9,6 +9,7 @@
 
 #include "clsact.h"
 #include "log.h"
+#include "percpu.h"
 #include "udpguard.skel.h"
 #include "util.h"
 
@@ -72,6 +73,13 @@ int udpguard_try(const struct udpguard_rules *rules, bool ethernet)
 	return err;
 }
 
+void udpguard_warn_of_dns(const struct udpguard_rules *rules)
+{
+	if (rules->dns)
+		log_warn("A filter with udp=drop has a host name and port 53: what this host asks DNS by UDP is kept in as well; give the address "
+			 "instead of the name");
+}
+
 int udpguard_set(int ifindex, const struct udpguard_rules *rules, bool ethernet)
 {
 	_cleanup_skeleton_ struct udpguard_bpf *skeleton = NULL;
@@ -109,20 +117,6 @@ int udpguard_remove(int ifindex, bool *found)
 	return err;
 }
 
-static uint64_t udpguard_sum(int map_fd)
-{
-	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ uint64_t *values = cpus > 0 ? calloc((size_t)cpus, sizeof(*values)) : NULL;
-	uint64_t sum = 0;
-	__u32 zero = 0;
-
-	if (!values || bpf_map_lookup_elem(map_fd, &zero, values))
-		return 0;
-	for (int i = 0; i < cpus; i++)
-		sum += values[i];
-	return sum;
-}
-
 int udpguard_read(int ifindex, uint64_t *dropped)
 {
 	_cleanup_close_ int fd = -1;
@@ -143,7 +137,7 @@ int udpguard_read(int ifindex, uint64_t *dropped)
 
 		len = sizeof(map);
 		if (map_fd >= 0 && !bpf_obj_get_info_by_fd(map_fd, &map, &len) && !strcmp(map.name, "dropped"))
-			*dropped = udpguard_sum(map_fd);
+			*dropped = percpu_sum(map_fd, 0);
 	}
 	return 0;
 }

@@ -14,6 +14,9 @@
 /* Whether the kernel takes the program; nothing is attached. @ethernet as in udpguard_set(). Returns 0 or -errno, logged. */
 int udpguard_try(const struct udpguard_rules *rules, bool ethernet);
 
+/* A warning, if there is something to warn of. */
+void udpguard_warn_of_dns(const struct udpguard_rules *rules);
+
 /*
  * Goes by @rules from now on; removes the guard where they drop nothing. @ethernet: frames of the interface begin with an Ethernet
  * header. Returns 0 or -errno, logged; then what was there before stays.

@@ -17,17 +17,9 @@ static void rules_put(struct udpguard_rules *rules, const struct filter_prefix *
 	rules->drops = rules->drops || rule & UDPGUARD_DROP;
 }
 
-static bool settings_drop(const struct conn_settings *base, const struct settings_patch *patch)
-{
-	struct conn_settings settings = *base;
-
-	settings_apply(&settings, patch);
-	return settings.udp == UDP_DROP;
-}
-
 static void put_filter(struct udpguard_rules *rules, const struct filter *filter, const struct conn_settings *base)
 {
-	uint32_t rule = settings_drop(base, &filter->patch) ? UDPGUARD_DROP : 0;
+	uint32_t rule = settings_drop_udp(base, &filter->patch) ? UDPGUARD_DROP : 0;
 	struct filter_prefix end;
 
 	if (!filter->wildcard) {
@@ -89,7 +81,7 @@ int udpguard_rules_make(struct udpguard_rules *rules, const struct filter_list *
 	for (size_t i = 0; i < list->count; i++)
 		put_filter(rules, &list->items[i], base);
 	for (size_t i = 0; i < spec_count; i++) {
-		if (!filter_spec_is_name(&specs[i]) || !settings_drop(base, &specs[i].patch))
+		if (!filter_spec_is_name(&specs[i]) || !settings_drop_udp(base, &specs[i].patch))
 			continue;
 		put_port(rules, specs[i].origin, specs[i].port);
 		rules->dns = rules->dns || (specs[i].origin == ORIGIN_REMOTE && specs[i].port == UDPGUARD_DNS_PORT);
