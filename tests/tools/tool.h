@@ -17,13 +17,12 @@
 
 #include "addr.h"
 
-/* Set by SIGTERM and SIGINT after stop_on_signals(). */
+/* The signal, SIGTERM or SIGINT, that came after stop_on_signals(); else 0. */
 static volatile sig_atomic_t stop;
 
 static inline void on_stop_signal(int sig)
 {
-	(void)sig;
-	stop = 1;
+	stop = sig;
 }
 
 /* Without SA_RESTART: what waits returns with EINTR. */

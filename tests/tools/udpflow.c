@@ -688,12 +688,12 @@ static void send_all(struct sender *s)
 	}
 }
 
-/* Also when a signal has ended the sending: what is under way then is not lost. */
+/* Also when SIGTERM has ended the sending: what is under way then is not lost. SIGINT ends it at once. */
 static void wait_replies(const struct sender *s)
 {
 	uint64_t end = now_ns() + (uint64_t)(s->o->wait * NSEC), done = 0;
 
-	while (now_ns() < end && !too_late(s)) {
+	while (now_ns() < end && !too_late(s) && stop != SIGINT) {
 		take_replies(s, NSEC / 50);
 		if (!done && !missing(st.sent))
 			done = now_ns();
@@ -822,7 +822,8 @@ static const char usage[] =
 	"               [--timeout S] [--linger S] [--no-check] [--df on|off|probe]\n"
 	"               [--ttl N] [--tos N] [--mark N] [--gro] [--ip-options ra|nop|HEX]\n"
 	"               [--hopopts] [--dstopts] [--flow-id N]\n"
-	"--timeout: 20 s; none for echo without --expect.\n"
+	"--timeout: 20 s; none for echo without --expect. SIGTERM ends the sending, not the\n"
+	"waiting for answers (--wait); SIGINT ends both.\n"
 	"LIST is like 0,1,11-13,1400; with --gso the sizes are those of the send calls.\n";
 
 static double seconds(const char *s)

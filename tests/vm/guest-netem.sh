@@ -103,7 +103,7 @@ bad_link()
 	send6=$!
 	poll 120 "$what: not all datagrams are on the wire" sent_all
 	poll 120 "$what: the wire is never quiet" "$condition"
-	kill $send4 $send6
+	kill -INT $send4 $send6
 	wait $send4 $send6
 	echo_end
 	connections=$((connections + 2 * flows))
