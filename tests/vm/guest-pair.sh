@@ -58,11 +58,17 @@ fail()
 	exit 1
 }
 
-# tell_all: the ends of the logs here
+# tell_all: what is counted here, and the ends of the logs, after what runs here has been told to end, so that it says what it counted
 tell_all()
 {
 	local log file
 	timeout 10 ./mimic show -p eth0 | grep Packets:
+	grep -h ^Udp: /proc/net/snmp
+	grep ^Udp6 /proc/net/snmp6 | grep -v '	0$'
+	for file in /tmp/*.pid; do
+		[ ! -e "$file" ] || kill "$(cat "$file")"
+	done 2>/dev/null
+	sleep 2
 	for file in /tmp/*.status; do
 		[ ! -s "$file" ] || echo "$file: $(cat "$file")"
 	done
