@@ -154,5 +154,9 @@ AC_CACHE_CHECK([where asm/types.h is], [mimic_cv_asm_dir], [
 AS_IF([test -z "$mimic_cv_asm_dir"],
 	[AC_MSG_ERROR([asm/types.h is missing (Debian: linux-libc-dev, Fedora: kernel-headers, Arch: linux-api-headers)])])
 BPF_ARCH_CPPFLAGS="-idirafter $mimic_cv_asm_dir"
+# That of MIPS goes by what compilers for MIPS define.
+AS_CASE([$host_cpu:$BPF_TARGET],
+	[mips*:bpfel], [BPF_ARCH_CPPFLAGS="$BPF_ARCH_CPPFLAGS -D__MIPSEL__ -D_MIPS_SZLONG=64"],
+	[mips*:bpfeb], [BPF_ARCH_CPPFLAGS="$BPF_ARCH_CPPFLAGS -D__MIPSEB__ -D_MIPS_SZLONG=64"])
 AC_SUBST([BPF_ARCH_CPPFLAGS])
 ])
