@@ -168,7 +168,7 @@ load_facts()
 	echo "facts: $(uname -r) $(uname -m)" \
 		"level=$(sed -n 's/.*Datapath: \([a-z]*\).*/\1/p' /tmp/load.log)" \
 		"object=$(sed -n -e 's/.*Datapath: kfunc.*/full/p' -e 's/.*Datapath: bpf (\([a-z]*\) .*/\1/p' /tmp/load.log)" \
-		"jit=$(cat /proc/sys/net/core/bpf_jit_enable) load_s=$load_s insns=$sum$programs"
+		"jit=$(cat /proc/sys/net/core/bpf_jit_enable 2>/dev/null || echo none) load_s=$load_s insns=$sum$programs"
 }
 
 # established NAMESPACE: how many connections are

@@ -13,6 +13,7 @@
 #   apt/SUITE-ARCH/      an apt configuration with lists of its own; the host's apt is not touched
 #   kernel/NAME/         the unpacked linux-image, with modules.dep and `release` (what uname -r says)
 #   user/SUITE-ARCH-HASH/ tools and libraries of guests, and the -dev packages for cross builds: HASH is of their names
+#   qemu/SUITE-COMMAND/  a QEMU of another suite than the machine's
 #   base/NAME-HASH.cpio  the part of the initramfs that does not depend on the test
 #   cross/ARCH-HASH/     the product, built for ARCH
 #
@@ -57,7 +58,7 @@ vm_log() { echo "vm: $*" >&2; }
 vm_need()
 {
 	command -v "$1" >/dev/null && return
-	vm_log "$1 is missing: apt-get install $2 (or everything in tests/vm/packages)"
+	vm_log "$1 is missing: apt-get install $2 (or everything in tests/vm/packages and packages-long)"
 	return 1
 }
 
@@ -82,6 +83,8 @@ vm_kernel()
 	armhf) vm_triplet=arm-linux-gnueabihf vm_console=ttyAMA0 ;;
 	ppc64el) vm_triplet=powerpc64le-linux-gnu vm_console=hvc0 vm_bus=pci ;;
 	riscv64) vm_triplet=riscv64-linux-gnu vm_console=ttyS0 ;;
+	s390x) vm_triplet=s390x-linux-gnu vm_console=ttysclp0 vm_bus=ccw ;;
+	mips64el) vm_triplet=mips64el-linux-gnuabi64 vm_console=ttyS0 vm_bus=pci ;;
 	*) vm_log "architecture $vm_arch is unknown to tests/vm/lib.sh"; return 1 ;;
 	esac
 	# On a busy host a PC's timer may seem not to tick at all: "IO-APIC + timer doesn't work!"
@@ -456,6 +459,38 @@ vm_payload()
 	vm_libraries "$root" "$dir" "${elf[@]}"
 }
 
+# vm_fetch_qemu SUITE COMMAND DIR: the QEMU of another suite, whose libraries are the host's.
+vm_fetch_qemu()
+(
+	suite=$1 command=$2 dir=$3 debs=$3.debs
+	trap 'rm -rf "$debs"' EXIT
+	mkdir -p "$dir" "$debs"
+	arch=$(dpkg --print-architecture)
+	vm_update "$suite" "$arch" "$command" || exit 1
+	vm_log "downloading $command of $suite"
+	(cd "$debs" && vm_apt "$suite" "$arch" apt-get download "$command" qemu-system-common qemu-system-data) || exit 1
+	vm_unpack "$dir" "$debs"/*.deb || exit 1
+	if ldd "$dir/usr/bin/$command" | grep 'not found' >&2; then
+		vm_log "$command of $suite does not run with this machine's libraries"
+		exit 1
+	fi
+)
+
+# vm_find_qemu: makes sure of QEMU, and turns SUITE/COMMAND in vm_machine into a path. (After vm_kernel.)
+vm_find_qemu()
+{
+	local command=${vm_machine[0]} dir
+	case $command in
+	*/*) dir=$(vm_cached "qemu/${command/\//-}" vm_fetch_qemu "${command%/*}" "${command#*/}") &&
+		     vm_machine[0]=$dir/usr/bin/${command#*/} ;;
+	*-arm | *-aarch64) vm_need "$command" qemu-system-arm ;;
+	*-x86_64 | *-i386) vm_need "$command" qemu-system-x86 ;;
+	*-ppc64) vm_need "$command" qemu-system-ppc ;;
+	*-mips64el) vm_need "$command" qemu-system-mips ;;
+	*) vm_need "$command" qemu-system-misc ;;
+	esac
+}
+
 # vm_qemu DIR: boots DIR/initrd with the kernel image DIR/image; DIR gets `console`, `out`, `status` and `files`.
 vm_qemu()
 {
@@ -496,12 +531,7 @@ vm_run()
 	name=$1 script=$2
 	shift 2
 	vm_kernel "$name" && vm_need cpio cpio && vm_need setpriv util-linux || exit "$vm_no_result"
-	case ${vm_machine[0]} in
-	*-arm | *-aarch64) vm_need "${vm_machine[0]}" qemu-system-arm ;;
-	*-x86_64 | *-i386) vm_need "${vm_machine[0]}" qemu-system-x86 ;;
-	*-ppc64) vm_need "${vm_machine[0]}" qemu-system-ppc ;;
-	*) vm_need "${vm_machine[0]}" qemu-system-misc ;;
-	esac || exit "$vm_no_result"
+	vm_find_qemu || exit "$vm_no_result"
 	work=$(mktemp -d "${TEST_TMP:-${TMPDIR:-/tmp}}/vm.XXXXXX") || exit "$vm_no_result"
 	trap 'rm -rf "$work"' EXIT
 	dir=${VM_DIR:-$work/out}
@@ -598,6 +628,16 @@ vm_configure_args()
 		"LDFLAGS=-L$lib -Wl,-rpath-link,$lib -Wl,--allow-shlib-undefined"
 }
 
+# vm_bpftool ROOT FILE: where the guest has the other byte order, makes FILE a bpftool that can link its BPF objects: the guest's
+# own, under emulation. (Debian 12's links those of its own byte order only.) Prints the argument for ./configure.
+vm_bpftool()
+{
+	[ "$vm_arch" = s390x ] || return 0
+	vm_need qemu-s390x-static qemu-user-static || return 1
+	printf '#!/bin/sh\nexec qemu-s390x-static -L %q %q "$@"\n' "$1" "$1/usr/sbin/bpftool" >"$2" && chmod +x "$2" || return 1
+	echo "BPFTOOL=$2"
+}
+
 # vm_do_cross_build SOURCES ROOT DIR: configures and builds out of tree; DIR gets `mimic` and the log.
 vm_do_cross_build()
 (
@@ -605,6 +645,8 @@ vm_do_cross_build()
 	trap 'rm -rf "$build"' EXIT
 	mkdir -p "$build" "$dir"
 	mapfile -t args < <(vm_configure_args "$root")
+	bpftool=$(vm_bpftool "$root" "$build/guest-bpftool") || exit 1
+	[ -z "$bpftool" ] || args+=("$bpftool")
 	vm_log "building for $vm_arch"
 	{
 		[ -x "$src/configure" ] || (cd "$src" && autoreconf -fi) || exit 1

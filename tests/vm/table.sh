@@ -18,7 +18,7 @@ find "$logs"/{vm,kmod} -name '*.log' | LC_ALL=C sort | while read -r log; do
 	' "$log"
 done | awk '
 	BEGIN {
-		split("x86_64 amd64 i686 i386 aarch64 arm64 armv7l armhf ppc64le ppc64el", names)
+		split("x86_64 amd64 i686 i386 aarch64 arm64 armv7l armhf ppc64le ppc64el mips64 mips64el", names)
 		for (i = 1; i in names; i += 2)
 			debian[names[i]] = names[i + 1]
 	}
@@ -32,7 +32,7 @@ done | awk '
 		if (!(key in row)) {
 			order[++rows] = key
 			row[key] = sprintf("%s | %s | %s | %s | %s", $4, debian[$5] == "" ? $5 : debian[$5], value["level"], value["object"],
-					   value["jit"] == "0" ? "off" : "on")
+					   value["jit"] == "0" ? "off" : value["jit"] == "none" ? "none" : "on")
 			least[key] = value["load_s"]
 			numbers[key] = sprintf("%d | %d | %d | %d | %d", value["egress"], value["ingress"], value["repair"], value["command"],
 					       value["insns"])
