@@ -327,6 +327,7 @@ static bool is_complete(const struct module *m)
 /* Makes the section .BTF, or replaces what is in it. */
 static void put_btf(struct module *m, const void *btf, uint32_t size)
 {
+	static char section[] = ".BTF";
 	Elf_Scn *names = elf_getscn(m->elf, m->section_names);
 	Elf_Data *data;
 	GElf_Shdr shdr;
@@ -341,8 +342,8 @@ static void put_btf(struct module *m, const void *btf, uint32_t size)
 		data = elf_newdata(names);
 		if (!data)
 			die("%s: %s", m->path, elf_errmsg(-1));
-		*data = (Elf_Data){ .d_buf = ".BTF",
-				    .d_size = sizeof(".BTF"),
+		*data = (Elf_Data){ .d_buf = section,
+				    .d_size = sizeof(section),
 				    .d_off = name,
 				    .d_align = 1,
 				    .d_type = ELF_T_BYTE,

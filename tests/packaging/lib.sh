@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Packages of distributions, built from the source archive and installed. Source this file; it has no side effects.
+# It adds to tests/kmod/lib.sh, whose Debians it uses.
+#
+#   packaging_debian SUITE [OLD]     Debian's packages in a Debian of that suite; OLD: the version of Mimic there, which they replace
+#
+# All functions return non-zero on errors, after a message on stderr.
+
+packaging_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=../kmod/lib.sh
+. "$packaging_here/../kmod/lib.sh"
+
+# packaging_archive DIR: puts the source archive there, and prints its name.
+packaging_archive()
+{
+	make -C "$BUILDDIR" dist >"$1/dist.log" 2>&1 && mv "$BUILDDIR/mimic-$(kmod_version).tar.xz" "$1" &&
+		echo "mimic-$(kmod_version).tar.xz" && return
+	cat "$1/dist.log"
+	vm_log "make dist failed"
+	return 1
+}
+
+# packaging_build_depends SUITE: prints the Build-Depends of debian/control, one a line. Of alternatives the last is that of Debian 12.
+packaging_build_depends()
+{
+	local keep='s/ *|.*//'
+	[ "$1" = bookworm ] && keep='s/.*| *//'
+	sed -n '/^Build-Depends:/,/^[^ ]/{/^ /p}' "$kmod_srcdir/debian/control" |
+		sed -e "$keep" -e 's/debhelper-compat.*/debhelper/' -e 's/dh-sequence-dkms/dh-dkms/' -e 's/[ ,(<].*//2;s/^ *\([^ ,]*\).*/\1/'
+}
+
+# packaging_debian_build SUITE DIR: DIR/src gets the packages.
+packaging_debian_build()
+{
+	local suite=$1 dir=$2 root archive
+	local -a depends
+	mkdir -p "$dir/src" && archive=$(packaging_archive "$dir") || return 1
+	mapfile -t depends < <(packaging_build_depends "$suite")
+	root=$(kmod_root "$suite" build-essential lintian "${depends[@]}") || return 1
+	mv "$dir/$archive" "$dir/src/mimic_$(kmod_version).orig.tar.xz" &&
+		tar -C "$dir/src" -xf "$dir/src/mimic_$(kmod_version).orig.tar.xz" &&
+		chmod 755 "$kmod_tmp" "$dir" && chown -R 1000:1000 "$dir/src" &&
+		cp "$packaging_here/in-root-deb-build.sh" "$dir" &&
+		kmod_in "$root" unshare --net bash "$dir/in-root-deb-build.sh" "$dir/src/mimic-$(kmod_version)"
+}
+
+# packaging_old_debs SUITE VERSION DIR: downloads the distribution's own packages.
+packaging_old_debs()
+(
+	mkdir -p "$3" && vm_update "$1" "$kmod_native" mimic && cd "$3" || exit 1
+	vm_apt "$1" "$kmod_native" apt-get download "mimic=$2" "mimic-dkms=$2"
+)
+
+packaging_debian()
+{
+	local suite=$1 old=${2:-} dir=$kmod_tmp/debian root old_debs=
+	local -a packages
+	packaging_debian_build "$suite" "$dir" || return 1
+	# What both packages depend on, a kernel with its headers, and what debian/tests/smoke needs. No libbpf-dev and no libelf-dev.
+	packages=(dkms gcc kmod systemd iproute2 socat tcpdump "linux-image-$kmod_native" "linux-headers-$kmod_native"
+		libbpf1 libjansson4 libmnl0 libsystemd0)
+	[ "$suite" = bookworm ] && packages+=(libelf1) || packages+=(libelf1t64 libffi8)
+	root=$(kmod_root "$suite" "${packages[@]}") || return 1
+	if [ -n "$old" ]; then
+		old_debs=$(vm_cached "deb/$suite-$old-$kmod_native" packaging_old_debs "$suite" "$old") || return 1
+	fi
+	cp "$packaging_here/in-root-deb-install.sh" "$kmod_srcdir/debian/tests/smoke" "$dir" &&
+		kmod_in "$root" unshare --net bash "$dir/in-root-deb-install.sh" "$dir" "$(kmod_version)" "$old_debs"
+}
