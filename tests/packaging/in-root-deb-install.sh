@@ -24,11 +24,11 @@ installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) = in
 # The files of this Debian, but for those that a log, a cache or dkms's own key is in.
 files()
 {
-	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path "${dir%/*}" -o -path '/var/cache/*' -o -path '/var/log/*' \
+	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /run/netns -o -path "${dir%/*}" -o -path '/var/cache/*' -o -path '/var/log/*' \
 		-o -path '/var/lib/dpkg/*' -o -path '/var/lib/apt/*' -o -path '/var/lib/dkms/mok.*' -o -path '/etc/*-' \) -prune -o -print | LC_ALL=C sort
 }
 
-apt_install() { apt-get -q -y --no-download --allow-downgrades "$@"; }
+apt_install() { apt-get -q -y -o Dpkg::Use-Pty=0 --allow-downgrades "$@"; }
 
 # ---- what is in the packages ---------------------------------------------------------------------------------------
 
@@ -56,9 +56,9 @@ END
 )" "$(list "${new[0]}" | grep -v '^/usr/share/doc/mimic/examples/')"
 [[ $units = */lib/systemd/system ]] || fail "units in $units"
 for example in forwarder hysteria2 wireguard-networkd wireguard-wg-quick; do
-	list "${new[0]}" | grep -q "^/usr/share/doc/mimic/examples/$example/README.md" || fail "no example $example"
+	list "${new[0]}" | grep "^/usr/share/doc/mimic/examples/$example/README.md" >/dev/null || fail "no example $example"
 done
-dpkg-deb -c "${new[0]}" | grep -q '^drwxr-xr-x root/root .* \./etc/mimic/$' || fail "no /etc/mimic"
+dpkg-deb -c "${new[0]}" | grep '^drwxr-xr-x root/root .* \./etc/mimic/$' >/dev/null || fail "no /etc/mimic"
 [ -z "$(dpkg-deb -I "${new[0]}" conffiles 2>/dev/null)" ] || fail "there are conffiles"
 same "files of mimic-dkms" "$(LC_ALL=C sort <<-END
 	/usr/libexec/mimic/mimic-btf
