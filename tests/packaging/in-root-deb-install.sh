@@ -28,7 +28,7 @@ files()
 		-o -path '/var/lib/dpkg/*' -o -path '/var/lib/apt/*' -o -path '/var/lib/dkms/mok.*' -o -path '/etc/*-' \) -prune -o -print | LC_ALL=C sort
 }
 
-apt_install() { apt-get -q -y -o Dpkg::Use-Pty=0 --allow-downgrades "$@"; }
+apt_install() { apt-get -q -y -o Dpkg::Use-Pty=0 -o DPkg::Path="$PATH" --allow-downgrades "$@"; }
 
 # ---- what is in the packages ---------------------------------------------------------------------------------------
 
@@ -47,6 +47,7 @@ same "files of mimic, but for examples" "$(LC_ALL=C sort <<-END
 	/usr/share/doc/mimic/eth0.conf.example
 	/usr/share/doc/mimic/getting-started.md.gz
 	/usr/share/doc/mimic/kernels.md.gz
+	/usr/share/lintian/overrides/mimic
 	/usr/share/man/man1/mimic-check.1.gz
 	/usr/share/man/man1/mimic-stats.1.gz
 	/usr/share/man/man1/mimic.1.gz
@@ -65,6 +66,7 @@ same "files of mimic-dkms" "$(LC_ALL=C sort <<-END
 	/usr/share/doc/mimic-dkms/changelog.Debian.gz
 	/usr/share/doc/mimic-dkms/changelog.gz
 	/usr/share/doc/mimic-dkms/copyright
+	/usr/share/lintian/overrides/mimic-dkms
 	/usr/src/mimic-$version/dkms.conf
 	/usr/src/mimic-$version/kmod/Kbuild
 	/usr/src/mimic-$version/kmod/Makefile
