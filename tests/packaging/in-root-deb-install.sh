@@ -39,6 +39,7 @@ same "files of mimic, but for examples" "$(LC_ALL=C sort <<-END
 	$units/mimic-guard@.service
 	$units/mimic@.service
 	/usr/sbin/mimic
+	/usr/share/bash-completion/completions/mimic
 	/usr/share/doc/mimic/NEWS.Debian.gz
 	/usr/share/doc/mimic/README.md.gz
 	/usr/share/doc/mimic/changelog.Debian.gz
@@ -47,12 +48,14 @@ same "files of mimic, but for examples" "$(LC_ALL=C sort <<-END
 	/usr/share/doc/mimic/eth0.conf.example
 	/usr/share/doc/mimic/getting-started.md.gz
 	/usr/share/doc/mimic/kernels.md.gz
+	/usr/share/fish/vendor_completions.d/mimic.fish
 	/usr/share/lintian/overrides/mimic
 	/usr/share/man/man1/mimic-check.1.gz
 	/usr/share/man/man1/mimic-stats.1.gz
 	/usr/share/man/man1/mimic.1.gz
 	/usr/share/man/man5/mimic.conf.5.gz
 	/usr/share/man/man7/mimic.7.gz
+	/usr/share/zsh/vendor-completions/_mimic
 END
 )" "$(list "${new[0]}" | grep -v '^/usr/share/doc/mimic/examples/')"
 [[ $units = */lib/systemd/system ]] || fail "units in $units"
