@@ -31,7 +31,7 @@ packaging_build_depends()
 		sed -e "$keep" -e 's/debhelper-compat.*/debhelper/' -e 's/dh-sequence-dkms/dh-dkms/' -e 's/[ ,(<].*//2;s/^ *\([^ ,]*\).*/\1/'
 }
 
-# packaging_debian_build SUITE DIR: DIR/src gets the packages.
+# packaging_debian_build SUITE DIR: DIR/src gets the packages, which were built twice.
 packaging_debian_build()
 {
 	local suite=$1 dir=$2 root archive
@@ -40,10 +40,9 @@ packaging_debian_build()
 	mapfile -t depends < <(packaging_build_depends "$suite")
 	root=$(kmod_root "$suite" build-essential lintian "${depends[@]}") || return 1
 	mv "$dir/$archive" "$dir/src/mimic_$(kmod_version).orig.tar.xz" &&
-		tar -C "$dir/src" -xf "$dir/src/mimic_$(kmod_version).orig.tar.xz" &&
 		chmod 755 "$kmod_tmp" "$dir" && chown -R 1000:1000 "$dir/src" &&
 		cp "$packaging_here/in-root-deb-build.sh" "$dir" &&
-		kmod_in "$root" unshare --net bash "$dir/in-root-deb-build.sh" "$dir/src/mimic-$(kmod_version)"
+		kmod_in "$root" unshare --net bash "$dir/in-root-deb-build.sh" "$dir" "$(kmod_version)"
 }
 
 # packaging_old_debs SUITE VERSION DIR: downloads the distribution's own packages.
