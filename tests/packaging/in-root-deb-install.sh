@@ -82,7 +82,7 @@ same "files of mimic-dkms" "$(LC_ALL=C sort <<-END
 END
 )" "$(list "${new[1]}")"
 same "Provides" "mimic-tools (= $version-1)" "$(dpkg-deb -f "${new[0]}" Provides)"
-same "Recommends" "mimic-dkms (>= $version-1)" "$(dpkg-deb -f "${new[0]}" Recommends)"
+same "Recommends" "iproute2, mimic-dkms (>= $version-1)" "$(dpkg-deb -f "${new[0]}" Recommends)"
 same "Depends" "$(sed 's/t64$//' <<-END
 	libbpf1
 	libc6
@@ -128,15 +128,13 @@ mkdir -p /run/mimic
 apt_install purge mimic mimic-dkms
 same "what is left" "$(cat "$dir/before")" "$(files)"
 
-# Says that an instance and a guard run, and starts nothing.
+# Says that an instance runs, and starts nothing.
 mkdir -p /run/systemd/system /usr/local/bin
 cat >/usr/local/bin/systemctl <<-END
 	#!/bin/sh
 	echo "\$*" >>$calls
 	case "\$*" in
-	list-units*)
-		echo 'mimic@guard\x2dtest.service loaded active running Mimic'
-		echo 'mimic-guard@guard\x2dtest.service loaded active exited Guard' ;;
+	list-units*) echo 'mimic@guard\x2dtest.service loaded active running Mimic' ;;
 	esac
 END
 chmod 755 /usr/local/bin/systemctl
@@ -163,18 +161,33 @@ called "try-restart mimic@*.service"
 	fail "restarted before systemd has read the units"
 same "the configuration" '# mine' "$(cat /etc/mimic/wlan0.conf)"
 
-echo "--- removed, while a guard keeps plain UDP in"
+echo "--- removed, while a guard keeps plain UDP in: it stays, until a purge"
 ip link add guard-test type veth peer name guard-peer
 ip link set guard-test up
+guard() { tc filter show dev guard-test egress | grep mimic_udpguard; }
+stays='Plain UDP of filters with udp=drop stays in on guard-test until the next boot; to let it out now: '
 mimic guard -f local=192.0.2.1:5000,udp=drop guard-test
-tc filter show dev guard-test egress | grep -q . || fail "no guard"
+guard || fail "no guard"
 : >"$calls"
-apt_install remove mimic
-called 'stop mimic@guard\x2dtest.service mimic-guard@guard\x2dtest.service'
-[ -z "$(tc filter show dev guard-test egress)" ] || fail "the guard is still there"
+apt_install remove mimic >"$dir/said"
+called 'stop mimic@guard\x2dtest.service'
+[ "$(grep -c 'Plain UDP' "$dir/said")" = 1 ] || fail "$(cat "$dir/said"): not one line about the guard"
+guard || fail "a remove has opened the guard"
+# By hand, by what was printed.
+sed -n "s|^$stays||p" "$dir/said" >"$dir/command"
+grep '^tc ' "$dir/command" || fail "$(cat "$dir/said"): no command"
+sh "$dir/command"
+! guard || fail "the guard is still there after what prerm advised"
+tc qdisc del dev guard-test clsact
 same "the configuration" '# mine' "$(cat /etc/mimic/wlan0.conf)"
 [ -L $wants/mimic@eth0.service ] || fail "no longer enabled after a remove"
-apt_install purge mimic mimic-dkms
+apt_install install "${new[0]}"
+mimic guard -f local=192.0.2.1:5000,udp=drop guard-test
+guard || fail "no guard"
+apt_install purge mimic mimic-dkms >"$dir/said"
+grep -xF 'Plain UDP may leave by guard-test again' "$dir/said" || fail "$(cat "$dir/said"): nothing of the guard"
+! guard || fail "a purge leaves the guard"
+! tc qdisc show dev guard-test | grep clsact || fail "a purge leaves the qdisc"
 [[ ! -e $wants/mimic@eth0.service && ! -e $device ]] || fail "still enabled after a purge"
 same "the configuration" '# mine' "$(cat /etc/mimic/wlan0.conf)"
 rm -r /etc/mimic
@@ -203,7 +216,11 @@ if [ -n "$old" ]; then
 	apt_install install "${new[@]}"
 	same "the configuration" 'filter = local=:51820' "$(cat $conffile)"
 	same "the files in /etc/mimic" eth0.conf "$(ls -A /etc/mimic)"
-	apt_install install "$old"/*.deb </dev/null
+	mimic guard -f local=192.0.2.1:5000,udp=drop guard-test
+	apt_install install "$old"/*.deb </dev/null >"$dir/said"
+	cat "$dir/said"
+	[ "$(grep -c "^$stays" "$dir/said")" = 1 ] || fail "not one line about the guard"
+	guard || fail "a downgrade has opened the guard"
 	same "the configuration" 'filter = local=:51820' "$(cat $conffile)"
 	apt_install install "${new[@]}"
 	same "the configuration" 'filter = local=:51820' "$(cat $conffile)"
@@ -211,6 +228,7 @@ if [ -n "$old" ]; then
 	same "the configuration" 'filter = local=:51820' "$(cat $conffile)"
 	apt_install purge mimic mimic-dkms
 	[ ! -e /etc/mimic ] || fail "in /etc/mimic: $(ls -A /etc/mimic)"
+	! guard || fail "a purge leaves the guard"
 fi
 
 rm -r /run/systemd/system /usr/local/bin/systemctl
