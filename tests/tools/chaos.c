@@ -69,8 +69,11 @@ static const char *const kind_names[] = {
 #undef X
 };
 
-/* Segments from..to of a kind are lost, whatever the dice say. */
+enum fate { LOST, DOUBLED, LATE };
+
+/* What becomes of segments from..to of a kind, whatever the dice say. */
 struct rule {
+	enum fate fate;
 	enum kind kind;
 	uint64_t from, to;
 };
@@ -247,12 +250,12 @@ static uint64_t release(struct way *w, uint64_t now)
 	return next;
 }
 
-static bool is_lost_by_rule(struct way *w, enum kind kind)
+static bool is_by_rule(struct way *w, enum kind kind, enum fate fate)
 {
 	for (unsigned int i = 0; i < w->n_rules; i++) {
 		const struct rule *r = &w->rules[i];
 
-		if (is_of(kind, r->kind) && w->seen[r->kind] >= r->from && w->seen[r->kind] <= r->to) {
+		if (r->fate == fate && is_of(kind, r->kind) && w->seen[r->kind] >= r->from && w->seen[r->kind] <= r->to) {
 			w->by_rule++;
 			return true;
 		}
@@ -285,18 +288,18 @@ static void treat(struct way *w, const uint8_t *bytes, size_t len, enum kind kin
 	late = chance(w, w->reorder);
 	if (!is_of(kind, w->only))
 		lost = dup = late = false;
-	if (is_lost_by_rule(w, kind) || (outage_on && w->outage) || lost) {
+	if (is_by_rule(w, kind, LOST) || (outage_on && w->outage) || lost) {
 		w->dropped[kind]++;
 		w->dropped[KIND_ANY]++;
 		say(w, "loses", kind);
 		return;
 	}
-	if (dup) {
+	if (is_by_rule(w, kind, DOUBLED) || dup) {
 		w->duplicated++;
 		say(w, "doubles", kind);
 		pass(w, bytes, len, kind);
 	}
-	if (late) {
+	if (is_by_rule(w, kind, LATE) || late) {
 		w->reordered++;
 		say(w, "delays", kind);
 		hold(w, bytes, len, kind, w->delay_ns + w->hold_ns, true);
@@ -369,19 +372,19 @@ static enum kind parse_kind(const char *s, size_t len)
 }
 
 /* KIND:N or KIND:N-M */
-static struct rule parse_rule(const char *s)
+static struct rule parse_rule(const char *s, enum fate fate)
 {
 	size_t len = strcspn(s, ":");
-	struct rule r = { .kind = parse_kind(s, len) };
+	struct rule r = { .fate = fate, .kind = parse_kind(s, len) };
 	char *end;
 
 	if (!s[len])
-		die("--lose: want KIND:N or KIND:N-M");
+		die("%s: want KIND:N or KIND:N-M", s);
 	r.from = r.to = number_before(s + len + 1, UINT64_MAX, &end);
 	if (*end == '-')
 		r.to = number(end + 1, UINT64_MAX);
 	else if (*end)
-		die("--lose: want KIND:N or KIND:N-M");
+		die("%s: want KIND:N or KIND:N-M", s);
 	return r;
 }
 
@@ -404,20 +407,21 @@ static void parse_reorder(struct way *w, const char *s)
 
 static const char usage[] =
 	"usage: chaos [--seed N] [--port P] [-v] [[--way ab|ba|both] [--only KIND] [--drop PERCENT] [--burst MEAN]\n"
-	"             [--dup PERCENT] [--reorder PERCENT[:PACKETS[:MS]]] [--delay MS] [--lose KIND:N[-M]]...\n"
-	"             [--outage]]... IFACE-A IFACE-B\n"
+	"             [--dup PERCENT] [--reorder PERCENT[:PACKETS[:MS]]] [--delay MS] [--outage]\n"
+	"             [--lose|--double|--late KIND:N[-M]]...]... IFACE-A IFACE-B\n"
 	"--way: what the options behind it are for; at first both.\n"
-	"--only: dice only for these. --lose: the N-th (to M-th) of its kind in that direction, always.\n"
-	"--reorder: held back until PACKETS (3) others passed, at most MS (20) milliseconds.\n"
+	"--only: dice only for these. --lose, --double, --late: the N-th (to M-th) of its kind in that direction, always.\n"
+	"--reorder: held back until PACKETS (3) others passed, at most MS (20) milliseconds; --late is so, too.\n"
 	"KIND: syn, synack, ack, probe, keepalive, rst, fin, data, control (each but data), any.\n";
 
-enum { O_SEED = 256, O_PORT, O_WAY, O_ONLY, O_DROP, O_BURST, O_DUP, O_REORDER, O_DELAY, O_LOSE, O_OUTAGE, O_HELP };
+enum { O_SEED = 256, O_PORT, O_WAY, O_ONLY, O_DROP, O_BURST, O_DUP, O_REORDER, O_DELAY, O_LOSE, O_DOUBLE, O_LATE, O_OUTAGE, O_HELP };
 
 static const struct option long_opts[] = {
 	{ "seed", 1, NULL, O_SEED }, { "port", 1, NULL, O_PORT }, { "way", 1, NULL, O_WAY },
 	{ "only", 1, NULL, O_ONLY }, { "drop", 1, NULL, O_DROP }, { "burst", 1, NULL, O_BURST },
 	{ "dup", 1, NULL, O_DUP }, { "reorder", 1, NULL, O_REORDER }, { "delay", 1, NULL, O_DELAY },
-	{ "lose", 1, NULL, O_LOSE }, { "outage", 0, NULL, O_OUTAGE }, { "help", 0, NULL, O_HELP }, { 0 },
+	{ "lose", 1, NULL, O_LOSE }, { "double", 1, NULL, O_DOUBLE }, { "late", 1, NULL, O_LATE },
+	{ "outage", 0, NULL, O_OUTAGE }, { "help", 0, NULL, O_HELP }, { 0 },
 };
 
 static void parse_way_opt(struct way *w, int c)
@@ -430,9 +434,11 @@ static void parse_way_opt(struct way *w, int c)
 	case O_REORDER: parse_reorder(w, optarg); break;
 	case O_DELAY: w->delay_ns = number(optarg, UINT64_MAX) * NSEC_PER_MSEC; break;
 	case O_LOSE:
+	case O_DOUBLE:
+	case O_LATE:
 		if (w->n_rules == MAX_RULES)
-			die("--lose: too many");
-		w->rules[w->n_rules++] = parse_rule(optarg);
+			die("too many rules");
+		w->rules[w->n_rules++] = parse_rule(optarg, c == O_LOSE ? LOST : c == O_DOUBLE ? DOUBLED : LATE);
 		break;
 	case O_OUTAGE: w->outage = true; break;
 	default: fputs(usage, stderr); exit(2);
