@@ -17,6 +17,14 @@ CORE_FN void conn_take_syn(struct conn *conn, const struct segment *seg)
 	conn->peer_wscale = seg->options.wscale;
 }
 
+/* The peer's SYN is not known, only the segment that followed it. */
+CORE_FN void conn_assume_syn(struct conn *conn, const struct segment *seg)
+{
+	conn->irs = seg->seq - 1;
+	conn->peer_mss = TCP_MSS_DEFAULT;
+	conn->peer_wscale = CONN_WINDOW_SCALE;
+}
+
 /* A SYN (section 3), in IDLE, or a new one in SYN_RECEIVED. Answers have an interval of their own: other doubtful segments take none away. */
 CORE_FN void conn_ingress_syn(struct conn *conn, const struct env *env, const struct segment *seg,
 			      struct effect *eff)
@@ -95,17 +103,51 @@ CORE_FN bool conn_crossed_may_repeat(const struct conn *conn, const struct env *
 	return age_ns < CONN_CROSSED_FAST_NS || age_ns >= conn_crossing_ns(conn);
 }
 
+/*
+ * Simultaneous open, and a SYN again. The same: the peer did not get our ACK, or not our SYN. Another one: whichever was a stranger's, the
+ * peer gets both, and proves by its ACK whose numbers count. (At random: who sends his at the right time could keep it from being heard.)
+ */
+CORE_FN void conn_ingress_syn_crossed(struct conn *conn, const struct env *env, const struct segment *seg, struct effect *eff)
+{
+	if (seg->seq == conn->irs ? !conn_crossed_may_repeat(conn, env) || !conn_may_challenge(conn, env)
+				  : conn_age(env->now_ns, conn->syn_ns) < conn_random(conn) % CONN_RIVAL_NS)
+		return;
+	conn_take_syn(conn, seg);
+	conn_repeat_syn(conn, env, eff);
+	conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
+}
+
+/*
+ * A segment acknowledges our SYN or SYN-ACK: the ACK of the handshake, or data that proves the ACK that was lost (data before it may be
+ * lost, too). Only the peer knows that number, while the SYN that came last may be anybody's: if the segment does not follow that SYN,
+ * nothing of the SYN counts. (In a simultaneous open it follows at once.)
+ */
+CORE_FN void conn_ingress_proof(struct conn *conn, const struct env *env, const struct segment *seg, struct effect *eff)
+{
+	if (seg->seq - conn->rcv_nxt > (conn->simultaneous ? 0 : CONN_SEQ_TOLERANCE))
+		conn_assume_syn(conn, seg);
+	conn->rcv_nxt = seg->seq;
+	conn_established(conn, env, seg, eff);
+	if (conn_is_pure_ack(seg))
+		return;
+	conn_advance(conn, env, seg, 0);
+	if (!conn_is_probe(seg))
+		conn_ingress_data(conn, env, seg, eff);
+}
+
 CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env, const struct segment *seg,
 				       struct effect *eff)
 {
-	__s32 diff;
-
 	conn_consume(eff);
 	if (seg->flags & (TCP_RST | TCP_FIN)) {
 		if (seg->seq != conn->rcv_nxt)
 			return;
 		eff->reason = REASON_RX_RST;
 		conn->events.resets++;
+		if (conn->simultaneous && conn->held) {
+			conn_uncross(conn, env, eff);
+			return;
+		}
 		if (!(seg->flags & TCP_RST) && conn->settings.guard != GUARD_SILENT)
 			conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
 		/* Counted as half open until the daemon counts anew, within a second: pairs of SYN and RST are a flood as well. */
@@ -120,17 +162,10 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 			conn_drop(conn, eff, REASON_DROP_RX_OPTIONS);
 			return;
 		}
-		if (conn->simultaneous) { /* the peer did not get our ACK, or not our SYN */
-			if (seg->seq == conn->irs && !conn_crossed_may_repeat(conn, env))
-				return;
-			if (!conn_may_challenge(conn, env))
-				return;
-			conn_take_syn(conn, seg);
-			conn_repeat_syn(conn, env, eff);
-			conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
-			return;
-		}
-		conn_ingress_syn(conn, env, seg, eff); /* repeated, or the peer began again */
+		if (conn->simultaneous)
+			conn_ingress_syn_crossed(conn, env, seg, eff);
+		else
+			conn_ingress_syn(conn, env, seg, eff); /* repeated, or the peer began again */
 		return;
 	}
 	if (!(seg->flags & TCP_ACK) || seg->ack != conn->snd_nxt) {
@@ -149,22 +184,27 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 		conn_established(conn, env, seg, eff);
 		return;
 	}
-	/* The ACK, or data that proves the ACK that was lost; data before it may be lost, too. */
-	diff = seq_diff(seg->seq, conn->rcv_nxt);
-	if (diff < 0 || diff > CONN_SEQ_TOLERANCE) {
-		/* It knows our number: the peer, which has long been established, while a stranger's SYN has taken the place of its own. */
-		conn_drop(conn, eff, REASON_DROP_RX_WINDOW);
-		if (conn_may_challenge(conn, env))
-			conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
-		return;
-	}
-	conn->rcv_nxt += (__u32)diff;
-	conn_established(conn, env, seg, eff);
-	if (conn_is_pure_ack(seg))
-		return;
-	conn_advance(conn, env, seg, 0);
-	if (!conn_is_probe(seg))
-		conn_ingress_data(conn, env, seg, eff);
+	conn_ingress_proof(conn, env, seg, eff);
+}
+
+/*
+ * Whether a segment is a SYN with another number than the one that made this half-open connection. One of both is a stranger's, or the
+ * peer has begun again. The shell answers it by a cookie, if it can, without asking the connection: so neither SYN keeps the other
+ * from being answered, and whose ACK comes, that one counts.
+ */
+CORE_FN bool conn_is_rival_syn(const struct conn *conn, const struct segment *seg)
+{
+	return conn_is_half_open(conn) && seg->options_ok && seg->seq != conn->irs &&
+	       (seg->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+}
+
+/*
+ * Whether a segment may acknowledge a cookie: the SYN of a stranger is remembered, or was until our own went out, or the peer has begun
+ * again. (If it does, conn_recall_syn().)
+ */
+CORE_FN bool conn_is_rival_ack(const struct conn *conn, const struct segment *seg)
+{
+	return (conn->state == CONN_SYN_RECEIVED || conn->state == CONN_SYN_SENT) && seg->ack != conn->snd_nxt;
 }
 
 /*
@@ -185,17 +225,18 @@ CORE_FN bool conn_unknown(const struct conn_settings *settings, const struct seg
 	return false;
 }
 
-/* The ACK in `seg` proves that its sender got the SYN-ACK of a cookie: as if its SYN had been remembered. From IDLE. */
+/*
+ * The ACK in `seg` proves that its sender got the SYN-ACK of a cookie: as if its SYN had been remembered. From any state before
+ * ESTABLISHED.
+ */
 CORE_FN void conn_recall_syn(struct conn *conn, const struct env *env, const struct segment *seg)
 {
 	conn->state = CONN_SYN_RECEIVED;
 	conn->initiator = 0;
 	conn->simultaneous = 0;
-	conn->irs = seg->seq - 1;
+	conn_assume_syn(conn, seg);
 	conn->rcv_nxt = seg->seq;
 	conn->snd_nxt = seg->ack;
-	conn->peer_mss = TCP_MSS_DEFAULT;
-	conn->peer_wscale = CONN_WINDOW_SCALE;
 	conn->begun_ns = env->now_ns;
 	conn->last_rx_ns = env->now_ns;
 	conn->timer_ns = env->now_ns + CONN_HALF_OPEN_NS; /* should the segment itself be damaged */

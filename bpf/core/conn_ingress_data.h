@@ -51,7 +51,7 @@ CORE_FN bool conn_ack_is_possible(const struct conn *conn, const struct segment 
  * firewalls on the path drop all that we send. So both numbers have to be close to what is known. A peer that is really
  * far ahead, after an outage, goes on from there: the second segment in a row shows it.
  */
-CORE_FN bool conn_follows(struct conn *conn, const struct segment *seg)
+CORE_FN bool conn_follows(struct conn *conn, const struct env *env, const struct segment *seg)
 {
 	__u32 ahead = seg->seq - conn->jump_nxt;
 
@@ -59,6 +59,9 @@ CORE_FN bool conn_follows(struct conn *conn, const struct segment *seg)
 		return false;
 	if (seq_diff(seg->seq, conn->rcv_nxt) <= CONN_NEAR)
 		return seq_diff(seg->seq, conn->rcv_nxt) >= -CONN_SEQ_TOLERANCE;
+	/* An ACK alone that comes twice confirms itself, even if one and the same is sent twice. So only if nothing else comes. */
+	if (!seg->payload_len && conn_age(env->now_ns, conn->last_rx_ns) < NSEC_PER_SEC)
+		return false;
 	if (conn->jump_known && ahead <= CONN_NEAR)
 		return true;
 	conn->jump_known = 1;
@@ -86,11 +89,53 @@ CORE_FN bool conn_is_news(const struct conn *conn, const struct segment *seg, __
 	return diff > 0 || (!diff && seq_diff(seg->ack, conn->snd_una) >= 0);
 }
 
+/* The last probe is acknowledged: by its answer, or much later, because that, or data before the probe, got lost. */
+CORE_FN void conn_note_probe_rtt(struct conn *conn, const struct env *env)
+{
+	__u64 ns = conn_age(env->now_ns, conn->probe_ns);
+
+	conn->rtt_wanted = 0;
+	if (ns < conn_patience(conn, 4, CONN_LATELY_NS))
+		conn_note_rtt(conn, ns);
+}
+
+/* The peer has sent everything before `nxt`. */
+CORE_FN void conn_expect(struct conn *conn, __u32 nxt)
+{
+	__s32 advance = seq_diff(nxt, conn->rcv_nxt);
+
+	if (advance <= 0)
+		return;
+	conn->rcv_nxt = nxt;
+	conn->rcv_wnd -= (__u32)advance < conn->rcv_wnd ? (__u32)advance : conn->rcv_wnd;
+}
+
+/*
+ * rcv_nxt follows an accepted segment. Data behind a gap, which what was lost leaves, may be forged: what comes behind it shows that the
+ * peer went on from there, be it only a little. (One that is far ahead was confirmed by conn_follows().)
+ */
+CORE_FN void conn_follow(struct conn *conn, const struct segment *seg)
+{
+	__u32 end = seg->seq + seg->payload_len;
+	__s32 diff;
+
+	if (!seg->payload_len && seq_diff(end, conn->rcv_nxt) <= CONN_NEAR)
+		return;
+	if (conn->gap_known && seg->seq - conn->gap_nxt <= CONN_NEAR)
+		conn_expect(conn, conn->gap_nxt);
+	diff = seq_diff(seg->seq, conn->rcv_nxt);
+	if (diff > 0 && diff <= CONN_NEAR) {
+		conn->gap_known = 1;
+		conn->gap_nxt = end;
+		return;
+	}
+	conn->gap_known &= diff < 0;
+	conn_expect(conn, end);
+}
+
 /* The connection's numbers follow an accepted segment. diff: seq - rcv_nxt. */
 CORE_FN void conn_advance(struct conn *conn, const struct env *env, const struct segment *seg, __s32 diff)
 {
-	__s32 advance = diff + (__s32)seg->payload_len;
-
 	if (conn_is_news(conn, seg, diff))
 		conn_take_window(conn, seg);
 	conn->last_rx_ns = env->now_ns;
@@ -101,15 +146,12 @@ CORE_FN void conn_advance(struct conn *conn, const struct env *env, const struct
 	if (seq_diff(seg->ack, conn->snd_una) > 0)
 		conn->snd_una = seg->ack;
 	if (conn->rtt_wanted && seq_diff(seg->ack, conn->probe_nxt) >= 0) /* (only of a number that was sent once: Karn) */
-		conn_note_rtt(conn, conn_age(env->now_ns, conn->probe_ns));
+		conn_note_probe_rtt(conn, env);
 	if (diff >= 0) {
 		conn->probe_unanswered = 0;
 		conn->jump_known = 0;
 	}
-	if (advance > 0) {
-		conn->rcv_nxt += (__u32)advance;
-		conn->rcv_wnd -= (__u32)advance < conn->rcv_wnd ? (__u32)advance : conn->rcv_wnd;
-	}
+	conn_follow(conn, seg);
 }
 
 /*
@@ -149,9 +191,10 @@ CORE_FN void conn_ingress_close(struct conn *conn, const struct env *env, const 
 }
 
 /* A keepalive, or a window probe, whose number may be old: data behind it may have overtaken it. */
-CORE_FN bool conn_asks_for_ack(const struct segment *seg, __s32 diff)
+CORE_FN bool conn_asks_for_ack(const struct conn *conn, const struct segment *seg, __s32 diff)
 {
-	return conn_is_probe(seg) || (diff == -1 && conn_is_pure_ack(seg));
+	return conn_is_probe(seg) ||
+	       (conn_is_pure_ack(seg) && (diff == -1 || (conn->gap_known && seg->seq == conn->gap_nxt - 1)));
 }
 
 /*
@@ -168,6 +211,17 @@ CORE_FN void conn_acknowledge(struct conn *conn, const struct env *env, struct e
 	else if (conn->unacked < 2 || !interval_ns || conn_age(env->now_ns, conn->last_tx_ns) < interval_ns)
 		return;
 	conn_reply_ack(conn, env, eff);
+}
+
+/*
+ * An ACK that asks for nothing by its number. If we have sent nothing for long, and it is not the first, it answers nothing either: it is a
+ * keepalive of a peer whose last data was lost.
+ */
+CORE_FN void conn_ingress_mute_ack(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	conn->mute_acks += conn->mute_acks < 255;
+	if (conn->mute_acks > 1 && conn_age(env->now_ns, conn->last_tx_ns) >= conn_patience(conn, 4, CONN_LATELY_NS))
+		conn_reply_ack(conn, env, eff);
 }
 
 CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, const struct segment *seg,
@@ -212,10 +266,10 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 		return;
 	}
 	conn_consume(eff);
-	follows = conn_follows(conn, seg);
+	follows = conn_follows(conn, env, seg);
 	if (follows)
 		conn_advance(conn, env, seg, diff);
-	if (conn_asks_for_ack(seg, diff)) {
+	if (conn_asks_for_ack(conn, seg, diff)) {
 		if (!follows && !conn_may_challenge(conn, env))
 			return;
 		if (follows && diff != -1) /* a probe, perhaps late; what is repeated, and a keepalive, get the window as it is */
@@ -224,6 +278,8 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 	} else if (!conn_is_pure_ack(seg)) { /* that is no use: it answers a keepalive, or data, which was use enough */
 		conn_ingress_data(conn, env, seg, eff);
 		conn_acknowledge(conn, env, eff);
+	} else {
+		conn_ingress_mute_ack(conn, env, eff);
 	}
 	if (follows)
 		conn_release(conn, eff);

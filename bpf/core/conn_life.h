@@ -77,6 +77,19 @@ CORE_FN void conn_cross(struct conn *conn, const struct env *env, struct effect 
 	conn_reply_syn(conn, env, eff);
 }
 
+/*
+ * Simultaneous open, and what came to meet our SYN is over. It may have been a stranger's, as may its RST, so our SYN keeps its number:
+ * the peer perhaps answers it this very moment.
+ */
+CORE_FN void conn_uncross(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	conn->state = CONN_SYN_SENT;
+	conn->simultaneous = 0;
+	conn->timer_ns = env->now_ns + conn_syn_patience(conn);
+	if (conn_may_challenge(conn, env))
+		conn_repeat_syn(conn, env, eff);
+}
+
 /* From IDLE. The first SYN of a connection; snd_nxt counts the SYN already. */
 CORE_FN void conn_begin(struct conn *conn, const struct env *env, struct effect *eff)
 {
@@ -152,6 +165,7 @@ CORE_FN void conn_established(struct conn *conn, const struct env *env, const st
 	conn->check_probes = 0;
 	conn->probe_unanswered = 0;
 	conn->jump_known = 0;
+	conn->gap_known = 0;
 	conn->challenge_ns = 0;
 	conn->unanswered_ns = 0;
 	conn->snd_una = conn->snd_nxt;

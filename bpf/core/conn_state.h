@@ -17,7 +17,7 @@ enum conn_limits {
 	CONN_WINDOW_FULL_MAX = 0xffff << 14,
 	CONN_WINDOW_UNSCALED = 0xffff,
 	CONN_SEQ_TOLERANCE = 2 * CONN_WINDOW_FULL, /* section 5: how far a number may be off */
-	CONN_NEAR = 256 * 1024,		 /* bytes: numbers so close are believed at once */
+	CONN_NEAR = 256 * 1024,		 /* bytes: what is so close is taken at once */
 	CONN_SYN_ACK_DRIFT = 64,	 /* a repeated SYN-ACK may be numbered so much higher */
 	CONN_FAST_SYNS = 7,		 /* PACE_FAST: the first SYN is repeated so often ... */
 	CONN_HELD_MAX = 128,		 /* datagrams that may wait */
@@ -44,6 +44,7 @@ enum conn_limits {
 #define CONN_HELD_CHASE_NS	  (200 * NSEC_PER_MSEC)	/* ... and for so long */
 #define CONN_CHECK_INTERVAL_NS	  (300 * NSEC_PER_MSEC)
 #define CONN_CHALLENGE_NS	  (100 * NSEC_PER_MSEC) /* between answers to doubtful segments */
+#define CONN_RIVAL_NS		  (10 * NSEC_PER_MSEC)	/* ... up to so long to SYNs, one of which is the peer's */
 #define CONN_COOLDOWN_SYN_NS	  (800 * NSEC_PER_MSEC) /* while datagrams come, a SYN goes out so often at least */
 #define CONN_HALF_OPEN_NS	  (8 * NSEC_PER_SEC) /* a responder's patience */
 #define CONN_IDLE_LINGER_NS	  (30 * NSEC_PER_SEC)
@@ -72,7 +73,8 @@ struct conn {
 	__u8 jump_known;	/* jump_nxt is valid */
 	__u8 rtt_wanted;	/* the last probe's ACK has not come */
 	__u8 chase_rounds;	/* how often the queue got shorter without becoming empty; 255: or more */
-	__u8 pad[2];
+	__u8 gap_known;		/* gap_nxt is valid */
+	__u8 mute_acks;		/* ACKs without data received since we sent anything; 255: or more */
 	__u16 peer_mss;
 	__u16 retries;		/* SYNs or keepalives sent without an answer */
 	__u32 epoch;		/* changes whenever what waits in the daemon is given up */
@@ -80,7 +82,8 @@ struct conn {
 	__u32 isn_base;		/* keyed hash of the addresses (RFC 6528) */
 	__u32 snd_nxt, rcv_nxt;
 	__u32 snd_una;		/* highest number that the peer acknowledged */
-	__u32 jump_nxt;		/* where a segment ended that came with a number far ahead */
+	__u32 jump_nxt;		/* where data ended that came with a number far ahead */
+	__u32 gap_nxt;		/* where data ended that came with a number a little ahead */
 	__u32 snd_wnd;		/* what is left of the peer's window, bytes */
 	__u32 rcv_wnd;		/* what is left of ours as announced, bytes */
 	__u32 rcv_refresh;	/* at this much left a full window is announced */
@@ -286,6 +289,7 @@ CORE_FN void conn_note_tx(struct conn *conn, const struct env *env)
 {
 	conn->last_tx_ns = env->now_ns;
 	conn->unacked = 0;
+	conn->mute_acks = 0;
 }
 
 CORE_FN void conn_reply_ack(struct conn *conn, const struct env *env, struct effect *eff)

@@ -54,6 +54,10 @@ struct sim_options {
 	__u64 forged_ns, forged_end_ns; /* the attacker sends so often, until then; 0: there is none */
 	bool forged_handshake;	   /* he sends to A alone, in whatever state it is; else to both, once they are established */
 	__u32 forged_near;	   /* so many of his numbers are near those of the connection: he has seen some of it */
+	bool forged_twice;	   /* each that he sends */
+	__u8 forged_syns;	   /* set of 1 << receiver: nothing but SYNs, in whatever state it is */
+	__u32 forged_ends;	   /* after so many of those SYNs he sends what would end the connection that they began */
+	bool no_cookies;	   /* the kernel can make none */
 };
 
 /* A frame on its way to the daemon, or that did not get there. */
@@ -140,7 +144,7 @@ struct sim_side {
 	/* what must not go back */
 	bool ack_known, edge_known;
 	__u32 ack, edge; /* announced; and what the peer announced, as it came in */
-	__u8 wscale;	 /* of the peer, from its SYN */
+	__u8 wscale;	 /* of the peer, from its SYN, or what is believed without one */
 };
 
 struct sim {
@@ -151,6 +155,7 @@ struct sim {
 	struct sim_side side[2];
 	struct firewall firewall;
 	__u32 forged, forged_delivered;
+	__u64 cookie_key;
 	__u64 packet_ns, silence_ns; /* last packet of anybody, longest time without one */
 	bool trace;		     /* say what happens, on stdout */
 	char failure[200];
@@ -614,20 +619,23 @@ static inline void sim_deliver(struct sim *sim, __u8 at, const struct sim_packet
 	peer->fate[packet->id] = SIM_DELIVERED;
 }
 
-static inline void sim_note_window(struct sim_side *side, const struct segment *seg)
+/* Counts from the segment that makes the connection: what came before may be the answer to a SYN that was forged in our name. */
+static inline void sim_note_window(struct sim_side *side, const struct conn *before, const struct segment *seg)
 {
 	__u32 window = seg->window, edge;
 
-	if (seg->flags & TCP_SYN) {
+	if (seg->flags & TCP_SYN)
 		side->wscale = seg->options.wscale;
-		if (side->c.state == CONN_IDLE || side->c.state == CONN_SYN_SENT)
-			side->edge_known = false;
-	} else {
+	else
 		window <<= side->wscale;
-	}
-	edge = seg->ack + window;
-	if (!(seg->flags & TCP_ACK) || seg->flags & TCP_RST)
+	if (side->c.state != CONN_ESTABLISHED || before->state != CONN_ESTABLISHED)
+		side->edge_known = false;
+	else if (seg->flags & TCP_SYN)
 		return;
+	if (side->c.state != CONN_ESTABLISHED || !(seg->flags & TCP_ACK) || seg->flags & TCP_RST ||
+	    seq_diff(seg->ack, side->c.snd_nxt) > 0)
+		return;
+	edge = seg->ack + window;
 	if (!side->edge_known || seq_diff(edge, side->edge) > 0)
 		side->edge = edge;
 	side->edge_known = true;
@@ -646,16 +654,51 @@ static inline void sim_check_edge(struct sim *sim, __u8 at, const struct conn *b
 		sim_fail(sim, "%c: an old segment moves the end of the peer's window by %d bytes", 'A' + at, change);
 }
 
+/* ---- SYN cookies, as bpf/ingress.h uses those of the kernel where a rival SYN came ---- */
+
+static inline __u32 sim_cookie(const struct sim *sim, __u8 at, __u32 seq)
+{
+	uint64_t state = sim->cookie_key + ((uint64_t)at << 32 | seq);
+
+	return (__u32)prng_next(&state);
+}
+
+static inline bool sim_answers_by_cookie(struct sim *sim, __u8 at, const struct segment *seg)
+{
+	const struct sim_side *side = &sim->side[at];
+	struct reply reply = { .ack = seg->seq + 1, .window = CONN_WINDOW_UNSCALED, .flags = TCP_SYN | TCP_ACK };
+
+	if (sim->opt.no_cookies || !side->exists || !conn_is_rival_syn(&side->c, seg))
+		return false;
+	reply.seq = sim_cookie(sim, at, seg->seq);
+	sim_send_reply(sim, at, &reply, sim->opt.settings[at].max_window ? CONN_WINDOW_SCALE_MAX : CONN_WINDOW_SCALE);
+	return true;
+}
+
+static inline bool sim_acknowledges_cookie(const struct sim *sim, __u8 at, const struct segment *seg)
+{
+	const struct sim_side *side = &sim->side[at];
+
+	return !sim->opt.no_cookies && (!side->exists || side->c.state == CONN_IDLE || conn_is_rival_ack(&side->c, seg)) &&
+	       (seg->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_ACK &&
+	       seg->ack == sim_cookie(sim, at, seg->seq - 1) + 1;
+}
+
 static inline void sim_arrives(struct sim *sim, __u8 at, const struct sim_packet *packet)
 {
 	struct sim_side *side = &sim->side[at];
+	bool recalls = sim_acknowledges_cookie(sim, at, &packet->seg);
 	struct effect eff = { 0 };
 	struct conn before;
 	struct env env;
 
 	sim_env(sim, &env);
+	if (sim_answers_by_cookie(sim, at, &packet->seg)) {
+		sim_trace_packet(sim, at, "answers by a cookie", packet);
+		return;
+	}
 	if (!side->exists) {
-		if (!conn_unknown(&sim->opt.settings[at], &packet->seg, &eff)) {
+		if (!recalls && !conn_unknown(&sim->opt.settings[at], &packet->seg, &eff)) {
 			sim_trace_packet(sim, at, "does not know", packet);
 			if (packet->id >= 0)
 				sim->side[!at].fate[packet->id] = SIM_DROPPED;
@@ -666,10 +709,12 @@ static inline void sim_arrives(struct sim *sim, __u8 at, const struct sim_packet
 		conn_init(&side->c, &env, &sim->opt.settings[at], (__u32)prng_next(&sim->random));
 		side->exists = true;
 	}
-	if (packet->id != SIM_FORGED)
-		sim_note_window(side, &packet->seg);
 	before = side->c;
+	if (recalls)
+		conn_recall_syn(&side->c, &env, &packet->seg);
 	conn_ingress(&side->c, &env, &packet->seg, &eff);
+	if (packet->id != SIM_FORGED)
+		sim_note_window(side, &before, &packet->seg);
 	sim_check_edge(sim, at, &before, &packet->seg);
 	sim_trace_packet(sim, at, eff.verdict == VERDICT_PASS ? "delivers" : "gets", packet);
 	if (eff.verdict == VERDICT_PASS)
@@ -686,6 +731,31 @@ static inline __u32 sim_guess(struct sim *sim, __u32 number)
 	if (sim_chance(sim, sim->opt.forged_near))
 		return number + (__u32)prng_next(&sim->random) % (2 * CONN_SEQ_TOLERANCE) - CONN_SEQ_TOLERANCE;
 	return (__u32)prng_next(&sim->random);
+}
+
+/* Each SYN takes the place of the one before, if the core lets it; its own RST or FIN would have the exact number. */
+static inline void sim_attack_by_syn(struct sim *sim, __u8 at)
+{
+	struct sim_packet packet = {
+		.seg = { .seq = (__u32)prng_next(&sim->random),
+			 .window = (__u16)prng_next(&sim->random),
+			 .flags = TCP_SYN,
+			 .options_ok = true,
+			 .options = { .mss = 536, .wscale = 0 } },
+		.id = SIM_FORGED,
+	};
+
+	if (!(sim->opt.forged_syns & 1 << at))
+		return;
+	sim->forged++;
+	sim_arrives(sim, at, &packet);
+	if (!sim_chance(sim, sim->opt.forged_ends))
+		return;
+	packet.seg.seq++;
+	packet.seg.flags = prng_below(&sim->random, 2) ? TCP_RST : TCP_FIN | TCP_ACK;
+	packet.seg.ack = (__u32)prng_next(&sim->random);
+	sim->forged++;
+	sim_arrives(sim, at, &packet);
 }
 
 static inline void sim_attack(struct sim *sim, __u8 at)
@@ -706,13 +776,19 @@ static inline void sim_attack(struct sim *sim, __u8 at)
 
 	if (sim->now_ns + sim->opt.forged_ns <= sim->opt.forged_end_ns)
 		sim_schedule(sim, sim->now_ns + sim->opt.forged_ns, SIM_ATTACK, at, NULL);
+	if (sim->opt.forged_syns) {
+		sim_attack_by_syn(sim, at);
+		return;
+	}
 	/* What would be right by chance proves nothing. */
 	if (packet.seg.seq == side->c.rcv_nxt)
 		return;
 	if (sim->opt.forged_handshake ? at : !side->exists || side->c.state != CONN_ESTABLISHED)
 		return;
-	sim->forged++;
-	sim_arrives(sim, at, &packet);
+	for (int i = 0; i <= sim->opt.forged_twice; i++) {
+		sim->forged++;
+		sim_arrives(sim, at, &packet);
+	}
 }
 
 /* ---- time ---- */
@@ -773,6 +849,8 @@ static inline void sim_init(struct sim *sim, __u64 seed)
 	sim->now_ns = 1000 * NSEC_PER_SEC;
 	sim->opt.settings[0] = sim->opt.settings[1] = defaults;
 	sim->side[0].last_received = sim->side[1].last_received = -1;
+	sim->side[0].wscale = sim->side[1].wscale = CONN_WINDOW_SCALE;
+	sim->cookie_key = prng_next(&sim->random);
 	sim_start_daemon(sim, 0);
 	sim_start_daemon(sim, 1);
 }
