@@ -66,7 +66,7 @@ tried()
 
 exchange()
 {
-	local port wrong
+	local port wrong side
 	# shellcheck disable=SC2046
 	echos right 0 $(for port in 5000 5001 5002 5003; do echo "10.77.0.2:$port [fd77::2]:$port"; done)
 	# shellcheck disable=SC2046
@@ -77,6 +77,9 @@ exchange()
 	join right sends
 	wrong=$(log_of right sends)
 	[ -z "$wrong" ] || fail "right begins: $wrong"
+	for side in left right; do
+		echo "$side sent datagrams of many sizes; not answered: $(on $side unanswered_here)"
+	done
 	for port in 0 1 2 3 4 5 6 7; do
 		finish right echo$port
 		[ $port -ge 6 ] || finish left echo1$port

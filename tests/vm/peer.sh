@@ -80,7 +80,7 @@ peer_wire()
 	case " $1 " in
 	*" exchange "*)
 		pair_check 0 5000,5001,5002,5003,5100,5101,5102,5103 --require 'data>=1500' --require 'handshakes>=16' \
-			--require flows=16 --require max_len=1500 || return 1 ;;
+			--require flows=16 --require max_len=1500 --require seq_gaps=0 || return 1 ;;
 	esac
 	case " $1 " in
 	*" crossing "*)
