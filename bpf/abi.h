@@ -28,7 +28,8 @@ enum {
 	MIMIC_MTU_MAX = 9600,	    /* L3 bytes: what the loops over payloads cover, a jumbo frame */
 	MIMIC_L2_MAX = 22,	    /* Ethernet and two VLAN tags */
 	MIMIC_COMMANDS_MAX = 64,    /* in one run of the command program */
-	MIMIC_HALF_OPEN_MAX = 4096, /* half-open connections of responders; beyond, SYN cookies */
+	MIMIC_HALF_OPEN_MANY = 64,  /* half-open connections of responders; beyond, a second SYN of one is rarely answered */
+	MIMIC_HALF_OPEN_MAX = 4096, /* ... SYN cookies */
 	MIMIC_RESETS_MAX = 4096,    /* sources of which is known when they got a RST */
 	MIMIC_EVENTS_BYTES = 1 << 20,
 	MIMIC_TRACES_BYTES = 1 << 20,

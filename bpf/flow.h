@@ -63,6 +63,7 @@ static __always_inline void flow_env(struct env *env)
 	/* The coarse clock: a few ns to read where the exact one costs 90. Ticks of 1 to 10 ms are fine enough. */
 	env->now_ns = bpf_ktime_get_coarse_ns();
 	env->hold_room = waiting < MIMIC_HELD_TOTAL_BYTES;
+	env->crowded = *(const volatile __s32 *)&shared.half_open >= MIMIC_HALF_OPEN_MANY;
 }
 
 /* A new idle connection of w->key, with the L2 header of w->l2 and what flow_filter() said. NULL: the table is full. */

@@ -19,7 +19,6 @@ enum {
 	INGRESS_CONTROL_MAX = 64, /* bytes of a control segment whose checksum is verified */
 	INGRESS_PARTIAL_AGE = 255, /* more packets than are between XDP and TC ingress (NAPI takes 64 at once) */
 	INGRESS_SUM_CHUNKS_MAX = 160, /* of WORK_SUM_CHUNK bytes: 10240, a jumbo frame */
-	INGRESS_COOKIE = -1, /* no enum xdp_action: a SYN is to be answered by a cookie */
 };
 
 _Static_assert(INGRESS_CONTROL_MAX <= WORK_SUM_CHUNK, "control segments are summed in the chunk");
@@ -332,39 +331,37 @@ static __always_inline struct mimic_conn *ingress_create(struct work *w)
 	return value;
 }
 
-/* The peer acknowledges a cookie. value: the connection, if it is known. */
-static __always_inline struct mimic_conn *ingress_recall(struct work *w, struct mimic_conn *value)
+/* The peer acknowledges a cookie. */
+static __always_inline struct mimic_conn *ingress_recall(struct work *w)
 {
-	__s32 half_open = 0;
+	struct mimic_conn *value = ingress_create(w);
 
-	if (!value || *(const volatile __u8 *)&value->c.state == CONN_IDLE)
-		value = ingress_create(w);
 	if (!value)
 		return NULL;
 	if (!flow_lock(value, &w->key)) {
 		count(REASON_DROP_CONN_ENDED);
 		return NULL;
 	}
-	if (value->c.state < CONN_ESTABLISHED) {
-		half_open = !conn_is_half_open(&value->c);
+	if (value->c.state == CONN_IDLE) {
 		conn_recall_syn(&value->c, &w->env, &w->seg);
-		__builtin_memcpy(value->l2.bytes, w->l2.bytes, 2 * ETH_ALEN);
+		__sync_fetch_and_add(&shared.half_open, 1);
 	}
 	flow_unlock(value);
-	if (half_open)
-		__sync_fetch_and_add(&shared.half_open, 1);
 	count(REASON_RX_COOKIE);
 	return value;
 }
 
-/* A matched segment without a connection: a SYN begins one, the rest is answered by RST. NULL: *verdict, XDP_DROP at first, is said. */
+/*
+ * A matched segment without a connection: a SYN begins one, the rest is answered by RST. NULL: the verdict, which is
+ * XDP_DROP at first, is said.
+ */
 static __always_inline struct mimic_conn *ingress_unknown(struct xdp_md *ctx, struct work *w, int *verdict)
 {
 	__builtin_memset(&w->eff, 0, sizeof(w->eff));
 	if (conn_unknown(&w->settings, &w->seg, &w->eff)) {
 		if (!syncookie_flood())
 			return ingress_create(w);
-		*verdict = INGRESS_COOKIE;
+		*verdict = syncookie_answer(ctx, w);
 		return NULL;
 	}
 	w->mtu = 0;
@@ -385,7 +382,6 @@ static __always_inline struct mimic_conn *ingress_unknown(struct xdp_md *ctx, st
 static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, struct mimic_conn *value)
 {
 	int verdict = XDP_DROP;
-	__u8 state;
 
 	if (!ingress_read(ctx, w)) {
 		count(REASON_DROP_MALFORMED);
@@ -407,31 +403,23 @@ static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, s
 	flow_env(&w->env);
 	stage_end();
 	/* (An idle entry may have come from a datagram that a passive side wanted to send.) */
-	state = value ? *(const volatile __u8 *)&value->c.state : CONN_IDLE;
-	if (state == CONN_IDLE) {
+	if (!value || *(const volatile __u8 *)&value->c.state == CONN_IDLE) {
 		ingress_l2(ctx, w);
 		stage_end();
 		if (value) {
 			w->settings = value->c.settings;
 			w->filter = value->filter; /* should it be made anew */
 		}
-	} else if (w->seg.flags & TCP_SYN || state != CONN_ESTABLISHED) {
+		stage_end();
+		if (syncookie_is_acknowledged(w))
+			value = ingress_recall(w);
+		else if (!value)
+			value = ingress_unknown(ctx, w, &verdict);
+	} else if (w->seg.flags & TCP_SYN) {
 		ingress_macs(ctx, w);
 	}
 	stage_end();
-	if ((state == CONN_IDLE || (value && conn_is_rival_ack(&value->c, &w->seg))) && syncookie_is_acknowledged(w)) {
-		value = ingress_recall(w, value);
-	} else if (!value) {
-		value = ingress_unknown(ctx, w, &verdict);
-	} else if (conn_is_rival_syn(&value->c, &w->seg) && syncookie_is_possible(w)) {
-		w->settings.max_window = value->c.settings.max_window;
-		verdict = INGRESS_COOKIE;
-		value = NULL;
-	}
-	stage_end();
-	if (value)
-		return ingress_flow(ctx, w, value);
-	return verdict == INGRESS_COOKIE ? syncookie_answer(ctx, w) : verdict;
+	return value ? ingress_flow(ctx, w, value) : verdict;
 }
 
 /*

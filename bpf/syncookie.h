@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Against floods of SYNs, and against forged ones: with too many half-open connections, or where another SYN has come before, a SYN is
- * answered by a kernel SYN cookie, without state and without the daemon. The answer is the frame of the SYN itself, turned round by XDP. Generic XDP sends it by XDP_TX. Native
+ * Against floods of SYNs: with too many half-open connections a SYN is answered by a kernel SYN cookie, without state and
+ * without the daemon. The answer is the frame of the SYN itself, turned round by XDP. Generic XDP sends it by XDP_TX. Native
  * XDP leaves that to TC ingress, which works with every driver and keeps VLAN tags beside the packet (XDP_TX does neither).
  *
  * A cookie carries the peer's number and a notion of its MSS, no window scale: CONN_WINDOW_SCALE is what Mimic has.
@@ -126,27 +126,19 @@ static __always_inline int syncookie_write(struct xdp_md *ctx, struct work *w)
 	return xdp_store(ctx, w->pkt.l4_off + (__u32)TCP_HEADER_LEN, w->options, w->options_len, TCPOPT_MAX_LEN);
 }
 
-static __always_inline __u32 syncookie_ip_len(const struct work *w)
-{
-	return w->pkt.ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
-}
-
-/* Not for what no Mimic sends: IP options, extension headers, data, no room for the options of an answer. */
-static __always_inline bool syncookie_is_possible(const struct work *w)
-{
-	return config.syncookies && w->pkt.l4_off - w->pkt.l3_off == syncookie_ip_len(w) && !w->seg.payload_len &&
-	       w->options_len >= TCPOPT_SYN_LEN;
-}
-
-/* Turns the SYN of `w` into its own SYN-ACK; where that is not possible, it is dropped. */
+/*
+ * Turns the SYN of `w` into its own SYN-ACK. What no Mimic sends (IP options, extension headers, data, no room for the options
+ * of an answer) is dropped, as is everything where the kernel has no cookies.
+ */
 static __always_inline int syncookie_answer(struct xdp_md *ctx, struct work *w)
 {
-	__u32 ip_len = syncookie_ip_len(w);
+	__u32 ip_len = w->pkt.ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	__u16 mss = (__u16)(*(const volatile __u32 *)&shared.mtu - ip_len - TCP_HEADER_LEN);
 	struct tcp_header tcp = w->tcp;
 	__s64 cookie;
 
-	if (!syncookie_is_possible(w)) {
+	if (!config.syncookies || w->pkt.l4_off - w->pkt.l3_off != ip_len || w->seg.payload_len ||
+	    w->options_len < TCPOPT_SYN_LEN) {
 		count(REASON_DROP_HALF_OPEN);
 		return XDP_DROP;
 	}

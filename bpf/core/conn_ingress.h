@@ -25,7 +25,22 @@ CORE_FN void conn_assume_syn(struct conn *conn, const struct segment *seg)
 	conn->peer_wscale = CONN_WINDOW_SCALE;
 }
 
-/* A SYN (section 3), in IDLE, or a new one in SYN_RECEIVED. Answers have an interval of their own: other doubtful segments take none away. */
+/*
+ * Whether a SYN is answered that comes after another one. The same again once in CONN_CHALLENGE_NS. Another number may be that of the peer,
+ * and the one before a stranger's, who may send many: so oftener, and at random, lest he keeps the peer from being heard by sending
+ * his at the right time. (But many answers to few addresses cost as much as few to many: not where there is a flood of those.)
+ */
+CORE_FN bool conn_may_answer_syn(struct conn *conn, const struct env *env, const struct segment *seg)
+{
+	__u64 age_ns = conn_age(env->now_ns, conn->syn_ns);
+
+	return age_ns >= CONN_CHALLENGE_NS || (seg->seq != conn->irs && !env->crowded && age_ns >= conn_random(conn) % CONN_RIVAL_NS);
+}
+
+/*
+ * A SYN (section 3), in IDLE, or once more in SYN_RECEIVED. There our number stays: its ACK proves the peer, whichever SYN came first.
+ * Answers have an interval of their own: other doubtful segments take none away.
+ */
 CORE_FN void conn_ingress_syn(struct conn *conn, const struct env *env, const struct segment *seg,
 			      struct effect *eff)
 {
@@ -33,20 +48,45 @@ CORE_FN void conn_ingress_syn(struct conn *conn, const struct env *env, const st
 		conn->snd_nxt = conn_isn(conn, env) + 1;
 		conn->initiator = 0;
 		conn->simultaneous = 0;
+		conn->contested = 0;
 		conn->begun_ns = env->now_ns;
 		eff->half_open++;
-	} else if (conn_age(env->now_ns, conn->syn_ns) < CONN_CHALLENGE_NS) { /* its SYN-ACK was only just sent */
+	} else if (!conn_may_answer_syn(conn, env, seg)) {
 		conn_consume(eff);
 		return;
 	}
+	conn->contested |= conn->state == CONN_SYN_RECEIVED && seg->seq != conn->irs;
+	if (!conn->contested)
+		conn_take_syn(conn, seg);
 	conn->syn_ns = env->now_ns;
 	conn->state = CONN_SYN_RECEIVED;
-	conn_take_syn(conn, seg);
 	conn->last_rx_ns = env->now_ns;
 	conn->timer_ns = env->now_ns + CONN_HALF_OPEN_NS;
 	conn->retries = 0;
 	conn_consume(eff);
-	conn_reply(eff, TCP_SYN | TCP_ACK, conn->snd_nxt - 1, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
+	conn_reply(eff, TCP_SYN | TCP_ACK, conn->snd_nxt - 1, seg->seq + 1, CONN_WINDOW_UNSCALED, 0);
+}
+
+/*
+ * A segment acknowledges our SYN or SYN-ACK: the ACK of the handshake, or data that proves the ACK that was lost (data before it may be
+ * lost, too). Only the peer knows that number, while the SYN that is remembered may be anybody's: if the segment does not follow that SYN,
+ * nothing of the SYN counts.
+ */
+CORE_FN void conn_ingress_proof(struct conn *conn, const struct env *env, const struct segment *seg, struct effect *eff)
+{
+	__s32 diff = seq_diff(seg->seq, conn->rcv_nxt);
+
+	if (conn->state == CONN_SYN_SENT || diff < -1 ||
+	    diff > (conn->simultaneous || conn->contested ? 0 : CONN_SEQ_TOLERANCE))
+		conn_assume_syn(conn, seg);
+	if (diff != -1 || conn->state == CONN_SYN_SENT) /* no keepalive */
+		conn->rcv_nxt = seg->seq;
+	conn_established(conn, env, seg, eff);
+	if (conn_is_pure_ack(seg))
+		return;
+	conn_advance(conn, env, seg, 0);
+	if (!conn_is_probe(seg))
+		conn_ingress_data(conn, env, seg, eff);
 }
 
 CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, const struct segment *seg,
@@ -82,11 +122,18 @@ CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, con
 		conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
 		return;
 	}
+	if (!(seg->flags & TCP_ACK))
+		return;
+	/* Simultaneous open: it has overtaken the peer's own SYN, or that was believed to be over (conn_uncross()). */
+	if (seg->ack == conn->snd_nxt && !(seg->flags & TCP_FIN)) {
+		conn_ingress_proof(conn, env, seg, eff);
+		return;
+	}
 	/*
 	 * The peer holds an older connection: RFC 9293 3.5.2 resets it by its own number, and our SYN follows, so that
-	 * a restart is settled in one round trip. An ACK of our SYN has overtaken the peer's own SYN (simultaneous open).
+	 * a restart is settled in one round trip.
 	 */
-	if (seg->flags & TCP_ACK && seg->ack != conn->snd_nxt && conn_may_challenge(conn, env)) {
+	if (seg->ack != conn->snd_nxt && conn_may_challenge(conn, env)) {
 		conn_reply(eff, TCP_RST, seg->ack, 0, 0, 0);
 		conn_repeat_syn_timed(conn, env, eff, conn->timer_ns > env->now_ns ? conn->timer_ns - env->now_ns : 0);
 	}
@@ -103,36 +150,15 @@ CORE_FN bool conn_crossed_may_repeat(const struct conn *conn, const struct env *
 	return age_ns < CONN_CROSSED_FAST_NS || age_ns >= conn_crossing_ns(conn);
 }
 
-/*
- * Simultaneous open, and a SYN again. The same: the peer did not get our ACK, or not our SYN. Another one: whichever was a stranger's, the
- * peer gets both, and proves by its ACK whose numbers count. (At random: who sends his at the right time could keep it from being heard.)
- */
+/* Simultaneous open, and a SYN again: the peer did not get our ACK, or not our SYN. Or it is another one. */
 CORE_FN void conn_ingress_syn_crossed(struct conn *conn, const struct env *env, const struct segment *seg, struct effect *eff)
 {
 	if (seg->seq == conn->irs ? !conn_crossed_may_repeat(conn, env) || !conn_may_challenge(conn, env)
-				  : conn_age(env->now_ns, conn->syn_ns) < conn_random(conn) % CONN_RIVAL_NS)
+				  : !conn_may_answer_syn(conn, env, seg))
 		return;
 	conn_take_syn(conn, seg);
 	conn_repeat_syn(conn, env, eff);
 	conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
-}
-
-/*
- * A segment acknowledges our SYN or SYN-ACK: the ACK of the handshake, or data that proves the ACK that was lost (data before it may be
- * lost, too). Only the peer knows that number, while the SYN that came last may be anybody's: if the segment does not follow that SYN,
- * nothing of the SYN counts. (In a simultaneous open it follows at once.)
- */
-CORE_FN void conn_ingress_proof(struct conn *conn, const struct env *env, const struct segment *seg, struct effect *eff)
-{
-	if (seg->seq - conn->rcv_nxt > (conn->simultaneous ? 0 : CONN_SEQ_TOLERANCE))
-		conn_assume_syn(conn, seg);
-	conn->rcv_nxt = seg->seq;
-	conn_established(conn, env, seg, eff);
-	if (conn_is_pure_ack(seg))
-		return;
-	conn_advance(conn, env, seg, 0);
-	if (!conn_is_probe(seg))
-		conn_ingress_data(conn, env, seg, eff);
 }
 
 CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env, const struct segment *seg,
@@ -140,7 +166,8 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 {
 	conn_consume(eff);
 	if (seg->flags & (TCP_RST | TCP_FIN)) {
-		if (seg->seq != conn->rcv_nxt)
+		/* Who forged the SYN that came first can forge this, too, while the peer is on its way to acknowledge our number. */
+		if (seg->seq != conn->rcv_nxt || (conn->contested && !conn->simultaneous))
 			return;
 		eff->reason = REASON_RX_RST;
 		conn->events.resets++;
@@ -188,26 +215,6 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 }
 
 /*
- * Whether a segment is a SYN with another number than the one that made this half-open connection. One of both is a stranger's, or the
- * peer has begun again. The shell answers it by a cookie, if it can, without asking the connection: so neither SYN keeps the other
- * from being answered, and whose ACK comes, that one counts.
- */
-CORE_FN bool conn_is_rival_syn(const struct conn *conn, const struct segment *seg)
-{
-	return conn_is_half_open(conn) && seg->options_ok && seg->seq != conn->irs &&
-	       (seg->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
-}
-
-/*
- * Whether a segment may acknowledge a cookie: the SYN of a stranger is remembered, or was until our own went out, or the peer has begun
- * again. (If it does, conn_recall_syn().)
- */
-CORE_FN bool conn_is_rival_ack(const struct conn *conn, const struct segment *seg)
-{
-	return (conn->state == CONN_SYN_RECEIVED || conn->state == CONN_SYN_SENT) && seg->ack != conn->snd_nxt;
-}
-
-/*
  * A segment that matches a filter but no connection. True: it is a SYN that begins one (create the entry, then
  * conn_ingress()). False: the effect says what to do instead.
  */
@@ -225,15 +232,13 @@ CORE_FN bool conn_unknown(const struct conn_settings *settings, const struct seg
 	return false;
 }
 
-/*
- * The ACK in `seg` proves that its sender got the SYN-ACK of a cookie: as if its SYN had been remembered. From any state before
- * ESTABLISHED.
- */
+/* The ACK in `seg` proves that its sender got the SYN-ACK of a cookie: as if its SYN had been remembered. From IDLE. */
 CORE_FN void conn_recall_syn(struct conn *conn, const struct env *env, const struct segment *seg)
 {
 	conn->state = CONN_SYN_RECEIVED;
 	conn->initiator = 0;
 	conn->simultaneous = 0;
+	conn->contested = 0;
 	conn_assume_syn(conn, seg);
 	conn->rcv_nxt = seg->seq;
 	conn->snd_nxt = seg->ack;

@@ -86,7 +86,7 @@ CORE_FN void conn_take_window(struct conn *conn, const struct segment *seg)
  */
 CORE_FN bool conn_is_news(const struct conn *conn, const struct segment *seg, __s32 diff)
 {
-	return diff > 0 || (!diff && seq_diff(seg->ack, conn->snd_una) >= 0);
+	return diff >= 0 && seq_diff(seg->ack, conn->snd_una) >= 0;
 }
 
 /* The last probe is acknowledged: by its answer, or much later, because that, or data before the probe, got lost. */
@@ -179,7 +179,7 @@ CORE_FN void conn_ingress_close(struct conn *conn, const struct env *env, const 
 				struct effect *eff)
 {
 	conn_consume(eff);
-	if (seg->seq != conn->rcv_nxt) {
+	if (seg->seq != conn->rcv_nxt && !(conn->gap_known && seg->seq == conn->gap_nxt)) {
 		conn_check_liveness(conn, env, seg, eff);
 		return;
 	}

@@ -98,6 +98,7 @@ CORE_FN void conn_begin(struct conn *conn, const struct env *env, struct effect 
 	conn->last_rx_ns = env->now_ns;
 	conn->state = CONN_SYN_SENT;
 	conn->simultaneous = 0;
+	conn->contested = 0;
 	conn->peer_wscale = 0;
 	conn->check_probes = 0;
 	conn->probe_unanswered = 0;

@@ -44,7 +44,7 @@ enum conn_limits {
 #define CONN_HELD_CHASE_NS	  (200 * NSEC_PER_MSEC)	/* ... and for so long */
 #define CONN_CHECK_INTERVAL_NS	  (300 * NSEC_PER_MSEC)
 #define CONN_CHALLENGE_NS	  (100 * NSEC_PER_MSEC) /* between answers to doubtful segments */
-#define CONN_RIVAL_NS		  (10 * NSEC_PER_MSEC)	/* ... up to so long to SYNs, one of which is the peer's */
+#define CONN_RIVAL_NS		  (10 * NSEC_PER_MSEC)	/* ... up to so long to SYNs with different numbers, one of which is the peer's */
 #define CONN_COOLDOWN_SYN_NS	  (800 * NSEC_PER_MSEC) /* while datagrams come, a SYN goes out so often at least */
 #define CONN_HALF_OPEN_NS	  (8 * NSEC_PER_SEC) /* a responder's patience */
 #define CONN_IDLE_LINGER_NS	  (30 * NSEC_PER_SEC)
@@ -75,6 +75,8 @@ struct conn {
 	__u8 chase_rounds;	/* how often the queue got shorter without becoming empty; 255: or more */
 	__u8 gap_known;		/* gap_nxt is valid */
 	__u8 mute_acks;		/* ACKs without data received since we sent anything; 255: or more */
+	__u8 contested;		/* half open: a SYN with another number than irs was answered, too */
+	__u8 pad;
 	__u16 peer_mss;
 	__u16 retries;		/* SYNs or keepalives sent without an answer */
 	__u32 epoch;		/* changes whenever what waits in the daemon is given up */
@@ -122,6 +124,7 @@ struct env {
 	__u64 now_ns;
 	__u32 random;	/* for conn_init() */
 	bool hold_room; /* the daemon can take another datagram */
+	bool crowded;	/* many connections are half open: it may be a flood */
 };
 
 /* A received segment. */

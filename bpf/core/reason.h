@@ -47,7 +47,7 @@
 	X(DROP_RELEASE, "drop_release", "dropped: kept datagram could not be sent or was given up")                  \
 	X(RX_ICMP, "rx_icmp", "ICMP errors about our segments handed up")                                            \
 	X(DROP_RX_ICMP, "drop_rx_icmp", "dropped: ICMP error about a segment that is not under way")                 \
-	X(TX_COOKIE, "tx_cookie", "SYNs answered by a cookie: too many half-open connections, or a second SYN") \
+	X(TX_COOKIE, "tx_cookie", "SYNs answered by a cookie: too many half-open connections")                       \
 	X(RX_COOKIE, "rx_cookie", "connections made of a cookie")                                                    \
 	X(DROP_HALF_OPEN, "drop_half_open", "dropped: SYN, for too many connections are half open")                  \
 	X(DROP_RESET_LIMIT, "drop_reset_limit", "not sent: RSTs, too many or to one source too often")               \

@@ -57,7 +57,7 @@ struct sim_options {
 	bool forged_twice;	   /* each that he sends */
 	__u8 forged_syns;	   /* set of 1 << receiver: nothing but SYNs, in whatever state it is */
 	__u32 forged_ends;	   /* after so many of those SYNs he sends what would end the connection that they began */
-	bool no_cookies;	   /* the kernel can make none */
+	bool crowded;		   /* many connections are half open */
 };
 
 /* A frame on its way to the daemon, or that did not get there. */
@@ -155,7 +155,6 @@ struct sim {
 	struct sim_side side[2];
 	struct firewall firewall;
 	__u32 forged, forged_delivered;
-	__u64 cookie_key;
 	__u64 packet_ns, silence_ns; /* last packet of anybody, longest time without one */
 	bool trace;		     /* say what happens, on stdout */
 	char failure[200];
@@ -348,6 +347,7 @@ static inline void sim_env(struct sim *sim, struct env *env)
 	env->now_ns = sim->now_ns;
 	env->random = (__u32)prng_next(&sim->random);
 	env->hold_room = true;
+	env->crowded = sim->opt.crowded;
 }
 
 static inline void sim_announce(struct sim *sim, __u8 at, __u32 ack)
@@ -654,51 +654,16 @@ static inline void sim_check_edge(struct sim *sim, __u8 at, const struct conn *b
 		sim_fail(sim, "%c: an old segment moves the end of the peer's window by %d bytes", 'A' + at, change);
 }
 
-/* ---- SYN cookies, as bpf/ingress.h uses those of the kernel where a rival SYN came ---- */
-
-static inline __u32 sim_cookie(const struct sim *sim, __u8 at, __u32 seq)
-{
-	uint64_t state = sim->cookie_key + ((uint64_t)at << 32 | seq);
-
-	return (__u32)prng_next(&state);
-}
-
-static inline bool sim_answers_by_cookie(struct sim *sim, __u8 at, const struct segment *seg)
-{
-	const struct sim_side *side = &sim->side[at];
-	struct reply reply = { .ack = seg->seq + 1, .window = CONN_WINDOW_UNSCALED, .flags = TCP_SYN | TCP_ACK };
-
-	if (sim->opt.no_cookies || !side->exists || !conn_is_rival_syn(&side->c, seg))
-		return false;
-	reply.seq = sim_cookie(sim, at, seg->seq);
-	sim_send_reply(sim, at, &reply, sim->opt.settings[at].max_window ? CONN_WINDOW_SCALE_MAX : CONN_WINDOW_SCALE);
-	return true;
-}
-
-static inline bool sim_acknowledges_cookie(const struct sim *sim, __u8 at, const struct segment *seg)
-{
-	const struct sim_side *side = &sim->side[at];
-
-	return !sim->opt.no_cookies && (!side->exists || side->c.state == CONN_IDLE || conn_is_rival_ack(&side->c, seg)) &&
-	       (seg->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_ACK &&
-	       seg->ack == sim_cookie(sim, at, seg->seq - 1) + 1;
-}
-
 static inline void sim_arrives(struct sim *sim, __u8 at, const struct sim_packet *packet)
 {
 	struct sim_side *side = &sim->side[at];
-	bool recalls = sim_acknowledges_cookie(sim, at, &packet->seg);
 	struct effect eff = { 0 };
 	struct conn before;
 	struct env env;
 
 	sim_env(sim, &env);
-	if (sim_answers_by_cookie(sim, at, &packet->seg)) {
-		sim_trace_packet(sim, at, "answers by a cookie", packet);
-		return;
-	}
 	if (!side->exists) {
-		if (!recalls && !conn_unknown(&sim->opt.settings[at], &packet->seg, &eff)) {
+		if (!conn_unknown(&sim->opt.settings[at], &packet->seg, &eff)) {
 			sim_trace_packet(sim, at, "does not know", packet);
 			if (packet->id >= 0)
 				sim->side[!at].fate[packet->id] = SIM_DROPPED;
@@ -710,8 +675,6 @@ static inline void sim_arrives(struct sim *sim, __u8 at, const struct sim_packet
 		side->exists = true;
 	}
 	before = side->c;
-	if (recalls)
-		conn_recall_syn(&side->c, &env, &packet->seg);
 	conn_ingress(&side->c, &env, &packet->seg, &eff);
 	if (packet->id != SIM_FORGED)
 		sim_note_window(side, &before, &packet->seg);
@@ -850,7 +813,6 @@ static inline void sim_init(struct sim *sim, __u64 seed)
 	sim->opt.settings[0] = sim->opt.settings[1] = defaults;
 	sim->side[0].last_received = sim->side[1].last_received = -1;
 	sim->side[0].wscale = sim->side[1].wscale = CONN_WINDOW_SCALE;
-	sim->cookie_key = prng_next(&sim->random);
 	sim_start_daemon(sim, 0);
 	sim_start_daemon(sim, 1);
 }

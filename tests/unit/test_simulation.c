@@ -537,8 +537,8 @@ static void check_attack_handshake(void)
 }
 
 /*
- * SYNs with random numbers to one side or to both, far more than one in a round trip, while one side wants to connect, or both; some
- * of them with a RST or a FIN that fits. (Nothing is reordered: data that overtakes the ACK of a cookie proves nothing, and is lost.)
+ * SYNs with random numbers to one side or to both, many in a round trip, while one side wants to connect, or both; some of them with a
+ * RST or a FIN that fits.
  */
 static void attack_by_syns(void)
 {
@@ -548,7 +548,8 @@ static void attack_by_syns(void)
 	sim.opt.daemon_ns = any(3000) * 1000ULL;
 	sim.opt.forged_syns = (__u8)(1 + any(3));
 	sim.opt.forged_ends = any(2) ? any(1001) : 0;
-	sim.opt.forged_ns = (any(2) ? 1 : 50) * NSEC_PER_MSEC + sim_up_to(&sim, 50 * NSEC_PER_MSEC);
+	sim.opt.forged_ns = 10 * NSEC_PER_MSEC + sim_up_to(&sim, 90 * NSEC_PER_MSEC);
+	sim.opt.reorder = any(2);
 	sim.opt.forged_end_ns = sim.now_ns + 7 * NSEC_PER_SEC;
 	for (int i = 0; i < 2; i++)
 		sim.opt.settings[i].guard = any(2) ? GUARD_SILENT : GUARD_RESET;
