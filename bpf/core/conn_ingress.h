@@ -26,15 +26,19 @@ CORE_FN void conn_assume_syn(struct conn *conn, const struct segment *seg)
 }
 
 /*
- * Whether a SYN is answered that comes after another one. The same again once in CONN_CHALLENGE_NS. Another number may be that of the peer,
- * and the one before a stranger's, who may send many: so oftener, and at random, lest he keeps the peer from being heard by sending
- * his at the right time. (But many answers to few addresses cost as much as few to many: not where there is a flood of those.)
+ * Whether a SYN is answered that comes after another one. The same again once in CONN_CHALLENGE_NS. If there are several numbers, one is that
+ * of the peer, and the others a stranger's, who may send many: so oftener, at random, and with a second chance, lest he keeps the peer
+ * from being heard by sending his at the right time. (But many answers to few addresses cost as much as few to many: not where there is a flood of those.)
  */
 CORE_FN bool conn_may_answer_syn(struct conn *conn, const struct env *env, const struct segment *seg)
 {
 	__u64 age_ns = conn_age(env->now_ns, conn->syn_ns);
 
-	return age_ns >= CONN_CHALLENGE_NS || (seg->seq != conn->irs && !env->crowded && age_ns >= conn_random(conn) % CONN_RIVAL_NS);
+	if (age_ns >= CONN_CHALLENGE_NS)
+		return true;
+	if (env->crowded || (seg->seq == conn->irs && !conn->contested))
+		return false;
+	return age_ns >= conn_random(conn) % CONN_RIVAL_NS || conn_may_challenge(conn, env);
 }
 
 /*
@@ -60,7 +64,8 @@ CORE_FN void conn_ingress_syn(struct conn *conn, const struct env *env, const st
 		conn_take_syn(conn, seg);
 	conn->syn_ns = env->now_ns;
 	conn->state = CONN_SYN_RECEIVED;
-	conn->last_rx_ns = env->now_ns;
+	if (seg->seq == conn->irs) /* whence the round trip is measured */
+		conn->last_rx_ns = env->now_ns;
 	conn->timer_ns = env->now_ns + CONN_HALF_OPEN_NS;
 	conn->retries = 0;
 	conn_consume(eff);
@@ -171,7 +176,7 @@ CORE_FN void conn_ingress_syn_received(struct conn *conn, const struct env *env,
 			return;
 		eff->reason = REASON_RX_RST;
 		conn->events.resets++;
-		if (conn->simultaneous && conn->held) {
+		if (conn->simultaneous && conn->held && conn->settings.handshake_interval_s) {
 			conn_uncross(conn, env, eff);
 			return;
 		}

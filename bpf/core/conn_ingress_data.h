@@ -89,14 +89,17 @@ CORE_FN bool conn_is_news(const struct conn *conn, const struct segment *seg, __
 	return diff >= 0 && seq_diff(seg->ack, conn->snd_una) >= 0;
 }
 
-/* The last probe is acknowledged: by its answer, or much later, because that, or data before the probe, got lost. */
+/*
+ * The last probe is acknowledged: by its answer, or much later, because that, or data before the probe, got lost. If it is only a slow way,
+ * some samples tell.
+ */
 CORE_FN void conn_note_probe_rtt(struct conn *conn, const struct env *env)
 {
 	__u64 ns = conn_age(env->now_ns, conn->probe_ns);
 
-	conn->rtt_wanted = 0;
-	if (ns < conn_patience(conn, 4, CONN_LATELY_NS))
-		conn_note_rtt(conn, ns);
+	if (ns >= conn_patience(conn, 4, CONN_LATELY_NS))
+		ns = 2 * conn->rtt_ns + CONN_PROBE_INTERVAL_NS;
+	conn_note_rtt(conn, ns);
 }
 
 /* The peer has sent everything before `nxt`. */
@@ -179,7 +182,7 @@ CORE_FN void conn_ingress_close(struct conn *conn, const struct env *env, const 
 				struct effect *eff)
 {
 	conn_consume(eff);
-	if (seg->seq != conn->rcv_nxt && !(conn->gap_known && seg->seq == conn->gap_nxt)) {
+	if (seg->seq != conn->rcv_nxt) {
 		conn_check_liveness(conn, env, seg, eff);
 		return;
 	}
@@ -272,7 +275,7 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 	if (conn_asks_for_ack(conn, seg, diff)) {
 		if (!follows && !conn_may_challenge(conn, env))
 			return;
-		if (follows && diff != -1) /* a probe, perhaps late; what is repeated, and a keepalive, get the window as it is */
+		if (follows && conn_is_probe(seg) && diff != -1) /* a probe, perhaps late; what is repeated, and a keepalive, get the window as it is */
 			conn_open_window(conn);
 		conn_reply_ack(conn, env, eff);
 	} else if (!conn_is_pure_ack(seg)) { /* that is no use: it answers a keepalive, or data, which was use enough */

@@ -1343,7 +1343,7 @@ START_TEST(test_rtt_of_late_ack)
 	drv_wait(&d, 30 * SEC);
 	drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
 	expect_eq(d.c.snd_una, d.c.snd_nxt);
-	expect_eq(d.c.rtt_ns, rtt_ns);
+	expect(d.c.rtt_ns <= 2 * rtt_ns + 10 * MS);
 	expect(!d.c.rtt_wanted);
 }
 END_TEST
