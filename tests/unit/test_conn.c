@@ -2766,6 +2766,7 @@ static void random_step(struct driver *d, uint64_t *state)
 	case 3:
 	case 4:
 		d->env.hold_room = prng_below(state, 20);
+		d->env.crowded = prng_below(state, 2);
 		drv_out(d, prng_below(state, 3) ? 1400 : prng_below(state, 60000), false);
 		break;
 	case 5:

@@ -523,6 +523,7 @@ static void attack_handshake(void)
 	sim.opt.forged_ns = any(2) ? (1 + any(1000)) * NSEC_PER_MSEC : (1 + any(7)) * NSEC_PER_SEC;
 	sim.opt.forged_end_ns = sim.now_ns + 7 * NSEC_PER_SEC;
 	sim.opt.settings[1].guard = any(2) ? GUARD_SILENT : GUARD_RESET;
+	sim.opt.crowded = any(2);
 	app(0, 20 * NSEC_PER_MSEC + sim_up_to(&sim, 2 * NSEC_PER_SEC), 250, 1 + any(1400), 20 * NSEC_PER_MSEC);
 }
 
