@@ -56,6 +56,12 @@ static __always_inline bool flow_filter(struct work *w, bool outgoing)
 	       flow_filter_end(w, &key->local, key->local_port, ORIGIN_LOCAL);
 }
 
+/* Connections of responders that wait for the ACK. */
+static __always_inline __s32 flow_half_open(void)
+{
+	return *(const volatile __s32 *)&shared.half_open;
+}
+
 static __always_inline void flow_env(struct env *env)
 {
 	__u32 waiting = *(const volatile __u32 *)&shared.held_frame_bytes;
@@ -63,7 +69,7 @@ static __always_inline void flow_env(struct env *env)
 	/* The coarse clock: a few ns to read where the exact one costs 90. Ticks of 1 to 10 ms are fine enough. */
 	env->now_ns = bpf_ktime_get_coarse_ns();
 	env->hold_room = waiting < MIMIC_HELD_TOTAL_BYTES;
-	env->crowded = *(const volatile __s32 *)&shared.half_open >= MIMIC_HALF_OPEN_MANY;
+	env->crowded = flow_half_open() >= MIMIC_HALF_OPEN_MANY;
 }
 
 /* A new idle connection of w->key, with the L2 header of w->l2 and what flow_filter() said. NULL: the table is full. */

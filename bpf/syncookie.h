@@ -28,7 +28,7 @@ enum {
 
 static __always_inline bool syncookie_flood(void)
 {
-	return *(const volatile __s32 *)&shared.half_open >= MIMIC_HALF_OPEN_MAX;
+	return flow_half_open() >= MIMIC_HALF_OPEN_MAX;
 }
 
 /* Whether cookies are about. */

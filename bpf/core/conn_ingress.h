@@ -28,7 +28,8 @@ CORE_FN void conn_assume_syn(struct conn *conn, const struct segment *seg)
 /*
  * Whether a SYN is answered that comes after another one. The same again once in CONN_CHALLENGE_NS. If there are several numbers, one is that
  * of the peer, and the others a stranger's, who may send many: so oftener, at random, and with a second chance, lest he keeps the peer
- * from being heard by sending his at the right time. (But many answers to few addresses cost as much as few to many: not where there is a flood of those.)
+ * from being heard by sending his at the right time. (But many answers to few addresses cost as much as few to many: not where there is
+ * a flood of those.)
  */
 CORE_FN bool conn_may_answer_syn(struct conn *conn, const struct env *env, const struct segment *seg)
 {
@@ -41,6 +42,15 @@ CORE_FN bool conn_may_answer_syn(struct conn *conn, const struct env *env, const
 	return age_ns >= conn_random(conn) % CONN_RIVAL_NS || conn_may_challenge(conn, env);
 }
 
+/* The peer begins a connection. */
+CORE_FN void conn_respond(struct conn *conn, const struct env *env)
+{
+	conn->initiator = 0;
+	conn->simultaneous = 0;
+	conn->contested = 0;
+	conn->begun_ns = env->now_ns;
+}
+
 /*
  * A SYN (section 3), in IDLE, or once more in SYN_RECEIVED. There our number stays: its ACK proves the peer, whichever SYN came first.
  * Answers have an interval of their own: other doubtful segments take none away.
@@ -49,11 +59,8 @@ CORE_FN void conn_ingress_syn(struct conn *conn, const struct env *env, const st
 			      struct effect *eff)
 {
 	if (conn->state == CONN_IDLE) {
+		conn_respond(conn, env);
 		conn->snd_nxt = conn_isn(conn, env) + 1;
-		conn->initiator = 0;
-		conn->simultaneous = 0;
-		conn->contested = 0;
-		conn->begun_ns = env->now_ns;
 		eff->half_open++;
 	} else if (!conn_may_answer_syn(conn, env, seg)) {
 		conn_consume(eff);
@@ -240,14 +247,11 @@ CORE_FN bool conn_unknown(const struct conn_settings *settings, const struct seg
 /* The ACK in `seg` proves that its sender got the SYN-ACK of a cookie: as if its SYN had been remembered. From IDLE. */
 CORE_FN void conn_recall_syn(struct conn *conn, const struct env *env, const struct segment *seg)
 {
-	conn->state = CONN_SYN_RECEIVED;
-	conn->initiator = 0;
-	conn->simultaneous = 0;
-	conn->contested = 0;
+	conn_respond(conn, env);
 	conn_assume_syn(conn, seg);
+	conn->state = CONN_SYN_RECEIVED;
 	conn->rcv_nxt = seg->seq;
 	conn->snd_nxt = seg->ack;
-	conn->begun_ns = env->now_ns;
 	conn->last_rx_ns = env->now_ns;
 	conn->timer_ns = env->now_ns + CONN_HALF_OPEN_NS; /* should the segment itself be damaged */
 }

@@ -84,7 +84,7 @@ struct conn {
 	__u32 isn_base;		/* keyed hash of the addresses (RFC 6528) */
 	__u32 snd_nxt, rcv_nxt;
 	__u32 snd_una;		/* highest number that the peer acknowledged */
-	__u32 jump_nxt;		/* where data ended that came with a number far ahead */
+	__u32 jump_nxt;		/* where a segment ended that came with a number far ahead */
 	__u32 gap_nxt;		/* where data ended that came with a number a little ahead */
 	__u32 snd_wnd;		/* what is left of the peer's window, bytes */
 	__u32 rcv_wnd;		/* what is left of ours as announced, bytes */

@@ -37,7 +37,7 @@ send_all()
 }
 
 # unanswered_here: how many datagrams of send_all were not
-unanswered_here() { cat /tmp/send[0-3][46].log | sed -nE 's/.*"missing":([0-9]+).*/\1/p' | awk '{ sum += $1 } END { print sum }'; }
+unanswered_here() { sed -nE 's/.*"missing":([0-9]+).*/\1/p' /tmp/send[0-3][46].log | awk '{ sum += $1 } END { print sum }'; }
 
 # cross_here HOST: what each side sends is taken by the other for its own come back. Here, datagrams may be lost.
 cross_here()
