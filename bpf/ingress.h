@@ -30,6 +30,7 @@ static __always_inline void ingress_macs(struct xdp_md *ctx, struct work *w)
 		return;
 	bpf_xdp_load_bytes(ctx, 6, &w->l2.bytes[0], 6);
 	bpf_xdp_load_bytes(ctx, 0, &w->l2.bytes[6], 6);
+	w->macs = 1;
 }
 
 /* What a reply to this frame begins with. */
@@ -251,6 +252,20 @@ static __always_inline void ingress_sum_data(struct xdp_md *ctx, struct work *w,
 		w->seg.damaged |= csum_fold(sum) != 0xffff;
 }
 
+/*
+ * Whether the Ethernet addresses of this frame are those of the peer from now on: whoever has the address now begins anew, and
+ * of several who begin the one who acknowledges our number is the peer. (VLAN tags stay: native XDP does not see one that the
+ * NIC took off.) Locked; after conn_ingress().
+ */
+static __always_inline bool ingress_has_moved(const struct work *w, const struct mimic_conn *value)
+{
+	if (!w->macs)
+		return false;
+	if (w->seg.flags & TCP_SYN)
+		return w->eff.reply[0].flags && value->c.state == CONN_SYN_RECEIVED;
+	return w->eff.notify & NOTIFY_ESTABLISHED;
+}
+
 /* The connection decides. */
 static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, struct mimic_conn *value)
 {
@@ -264,8 +279,7 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 		return XDP_DROP;
 	}
 	conn_ingress(&value->c, &w->env, &w->seg, &w->eff);
-	/* Whoever has the address now begins anew. Its tags stay: native XDP does not see one that the NIC took off. */
-	if (w->seg.flags & TCP_SYN && w->eff.reply[0].flags && value->c.state == CONN_SYN_RECEIVED)
+	if (ingress_has_moved(w, value))
 		__builtin_memcpy(value->l2.bytes, w->l2.bytes, 2 * ETH_ALEN);
 	w->window_scale = conn_window_scale(&value->c);
 	if (w->eff.notify || w->eff.reply[0].flags)
@@ -401,6 +415,7 @@ static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, s
 		return XDP_DROP;
 	}
 	flow_env(&w->env);
+	w->macs = 0;
 	stage_end();
 	/* (An idle entry may have come from a datagram that a passive side wanted to send.) */
 	if (!value || *(const volatile __u8 *)&value->c.state == CONN_IDLE) {
@@ -415,7 +430,7 @@ static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, s
 			value = ingress_recall(w);
 		else if (!value)
 			value = ingress_unknown(ctx, w, &verdict);
-	} else if (w->seg.flags & TCP_SYN) {
+	} else if (w->seg.flags & TCP_SYN || *(const volatile __u8 *)&value->c.state == CONN_SYN_RECEIVED) {
 		ingress_macs(ctx, w);
 	}
 	stage_end();

@@ -57,6 +57,7 @@ struct work {
 	__u8 options_len;
 	__u8 padding_max;
 	__u8 window_scale;
+	__u8 macs;    /* XDP: l2 begins with the Ethernet addresses of a reply to this frame */
 	__u8 partial; /* the checksum is not complete */
 	__u8 staged;  /* comes from the staging device */
 	__u8 fits;    /* the MTU, as a segment */

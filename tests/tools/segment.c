@@ -53,7 +53,7 @@ struct opts {
 	const char *ifname, *eth;
 	int ifindex;
 	bool link_none, udp, has_proto, bad_csum, bad_ip_csum, vnet_partial;
-	bool random_seq, random_port, hopopts, recv_payload, recv_out, once;
+	bool random_seq, random_port, hopopts, recv_payload, recv_out, recv_host, once;
 	uint8_t smac[6], dmac[6];
 	uint16_t vlan[2];
 	int n_vlan;
@@ -508,7 +508,8 @@ static int receive(const struct opts *o)
 		if (poll(&pfd, 1, 20) <= 0)
 			continue;
 		n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, (void *)&from, &len);
-		if (n > 0 && (o->recv_out || from.sll_pkttype != PACKET_OUTGOING))
+		if (n > 0 && (o->recv_out || from.sll_pkttype != PACKET_OUTGOING) &&
+		    (!o->recv_host || from.sll_pkttype == PACKET_HOST))
 			seen += handle(buf, (size_t)n, o);
 	}
 	close(fd);
@@ -525,7 +526,8 @@ static const char usage[] =
 	"               [--hopopts] [--ttl N] [--urg N] [--doff N] [--ip-len N] [--cut N]\n"
 	"               [--bad-csum] [--bad-ip-csum] [--vnet-partial]\n"
 	"               [--count N] [--interval-us N] [--random-seq] [--random-port] [--once]\n"
-	"       segment recv -i IFACE --port P [--seconds S] [--count N] [--payload] [--both]\n"
+	"       segment recv -i IFACE --port P [--seconds S] [--count N] [--payload] [--both | --host]\n"
+	"--host: what has the MAC of the interface only.\n"
 	"--once: what TC egress takes away (ENOBUFS) is not sent again.\n"
 	"FLAGS: letters of FSRPAUEC ('.' is A, too). MAC: an address, auto, or auto=GATEWAY.\n";
 
@@ -599,7 +601,7 @@ enum {
 	O_ETH = 256, O_LINK, O_VLAN, O_FROM, O_TO, O_TCP, O_UDP, O_SEQ, O_ACK, O_WIN, O_PAYLOAD_HEX,
 	O_PAYLOAD_LEN, O_OPT_HEX, O_IP_OPTIONS_HEX, O_HOPOPTS, O_TTL, O_URG, O_DOFF, O_IP_LEN,
 	O_CUT, O_BAD_CSUM, O_BAD_IP_CSUM, O_VNET_PARTIAL, O_COUNT, O_INTERVAL, O_RANDOM_SEQ,
-	O_RANDOM_PORT, O_ONCE, O_PORT, O_SECONDS, O_PAYLOAD, O_BOTH, O_HELP,
+	O_RANDOM_PORT, O_ONCE, O_PORT, O_SECONDS, O_PAYLOAD, O_BOTH, O_HOST, O_HELP,
 };
 
 static const struct option long_opts[] = {
@@ -616,7 +618,7 @@ static const struct option long_opts[] = {
 	{ "interval-us", 1, NULL, O_INTERVAL }, { "random-seq", 0, NULL, O_RANDOM_SEQ },
 	{ "random-port", 0, NULL, O_RANDOM_PORT }, { "once", 0, NULL, O_ONCE }, { "port", 1, NULL, O_PORT },
 	{ "seconds", 1, NULL, O_SECONDS }, { "payload", 0, NULL, O_PAYLOAD },
-	{ "both", 0, NULL, O_BOTH }, { "help", 0, NULL, O_HELP }, { NULL, 0, NULL, 0 },
+	{ "both", 0, NULL, O_BOTH }, { "host", 0, NULL, O_HOST }, { "help", 0, NULL, O_HELP }, { NULL, 0, NULL, 0 },
 };
 
 static void parse_header_opt(struct opts *o, int c)
@@ -665,6 +667,7 @@ static void parse_opts(struct opts *o, int argc, char **argv)
 		case O_SECONDS: o->seconds = strtod(optarg, NULL); break;
 		case O_PAYLOAD: o->recv_payload = true; break;
 		case O_BOTH: o->recv_out = true; break;
+		case O_HOST: o->recv_host = true; break;
 		case O_HELP: fputs(usage, stdout); exit(0);
 		default: parse_header_opt(o, c);
 		}
