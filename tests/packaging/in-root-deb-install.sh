@@ -181,7 +181,11 @@ sh "$dir/command"
 tc qdisc del dev guard-test clsact
 same "the configuration" '# mine' "$(cat /etc/mimic/wlan0.conf)"
 [ -L $wants/mimic@eth0.service ] || fail "no longer enabled after a remove"
+ln -s "$units/mimic@.service" $wants/mimic@lo.service
+: >"$calls"
 apt_install install "${new[0]}"
+called "start mimic@lo.service"
+! grep 'start mimic@eth0' "$calls" || fail "started without its interface"
 mimic guard -f local=192.0.2.1:5000,udp=drop guard-test
 guard || fail "no guard"
 apt_install purge mimic mimic-dkms >"$dir/said"
@@ -201,9 +205,18 @@ if [ -n "$old" ]; then
 	echo "--- instead of the distribution's, whose conffile is as it was"
 	apt_install install "$old"/*.deb
 	[ -e $conffile ] || fail "this is not Mimic 0.7"
+	mkdir -p $wants
+	ln -s "$units/mimic@.service" "$wants/mimic@lo.service"
+	ln -s "$units/mimic@.service" "$wants/mimic@br-lan.service"
 	: >"$calls"
 	apt_install install "${new[@]}"
 	called "try-restart mimic@*.service"
+	called "--no-reload enable mimic@lo.service"
+	called "--no-reload disable mimic@br-lan.service"
+	called '--no-reload enable mimic@br\x2dlan.service'
+	called "stop mimic@br-lan.service"
+	called 'start mimic@br\x2dlan.service'
+	called "start mimic@lo.service"
 	[ -z "$(ls -A /etc/mimic)" ] || fail "in /etc/mimic: $(ls -A /etc/mimic)"
 	same "conffiles" "" "$(conffiles)"
 	same "the modules of DKMS" "mimic/$version" "$(dkms status -m mimic | sed 's/,.*//' | sort -u)"
