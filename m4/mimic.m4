@@ -160,3 +160,14 @@ AS_CASE([$host_cpu:$BPF_TARGET],
 	[mips*:bpfeb], [BPF_ARCH_CPPFLAGS="$BPF_ARCH_CPPFLAGS -D__MIPSEB__ -D_MIPS_SZLONG=64"])
 AC_SUBST([BPF_ARCH_CPPFLAGS])
 ])
+
+# MIMIC_TAR: let `make dist` make the same archive of the same files wherever and whenever, with GNU tar: in order, of nobody, and of the
+# time of $(DIST_EPOCH) (Makefile.am).
+AC_DEFUN([MIMIC_TAR], [
+mimic_tar='--sort=name --owner=0 --group=0 --numeric-owner --mode=u+rw,go+r-w,a+X --format=ustar'
+AC_CACHE_CHECK([for a tar that makes reproducible archives], [mimic_cv_tar],
+	[AS_IF([${TAR-tar} $mimic_tar --mtime=@0 -chf /dev/null "$srcdir/configure" 2>&AS_MESSAGE_LOG_FD],
+		[mimic_cv_tar=yes], [mimic_cv_tar=no])])
+AS_IF([test "$mimic_cv_tar" = yes],
+	[AC_SUBST([am__tar], ['$(AMTAR) '"$mimic_tar"' --mtime=@$(DIST_EPOCH) -chf - "$$tardir"'])])
+])
