@@ -21,4 +21,8 @@ echo $? >/tmp/status
 sync
 cat /tmp/status >/dev/virtio-ports/mimic.status
 sleep 0.2
-systemctl poweroff -ff
+if [ -n "${SHUT_DOWN:-}" ]; then
+	systemctl poweroff
+else
+	systemctl poweroff -ff
+fi

@@ -62,12 +62,18 @@ image_of()
 # image_run KERNEL SCRIPT [FILE[=NAME]...]: boots the Debian and runs SCRIPT by /bin/sh as root in /t, where the FILEs are (programs find
 # the libraries of the image only). The argument and status are those of vm_run, and so are its environment variables; what the script
 # leaves in /t/result is copied to VM_DIR/result, if VM_DIR is set. The script sees in $SYSTEM_STATE what `systemctl is-system-running`
-# said when the start was over. The Debian is switched off afterwards, not shut down.
+# said when the start was over. The Debian is switched off afterwards, not shut down; but it is if image_disk names a file: that is its disk
+# then, a copy of the image when it is not there yet, and keeps what the Debian changes.
+image_disk=
+
 image_run()
 (
 	name=$1 script=$2
 	shift 2
-	vm_kernel "$name" && image=$(image_of "$name") || exit "$vm_no_result"
+	vm_kernel "$name" || exit "$vm_no_result"
+	if [ -z "$image_disk" ] || [ ! -e "$image_disk" ]; then
+		image=$(image_of "$name") || exit "$vm_no_result"
+	fi
 	share=$(mktemp -d "${TEST_TMP:-${TMPDIR:-/tmp}}/share.XXXXXX") || exit "$vm_no_result"
 	trap 'rm -rf "$share"' EXIT
 	mkdir "$share/result"
@@ -80,7 +86,13 @@ image_run()
 		printf 'export %q\n' "$file"
 	done >"$share/env"
 	vm_env=(VM_INIT=1)
-	vm_qemu_args+=(-drive "if=none,id=disk,format=raw,snapshot=on,file=$image" -device "virtio-blk-$vm_bus,drive=disk"
+	snapshot=on
+	if [ -n "$image_disk" ]; then
+		[ -e "$image_disk" ] || cp --sparse=always "$image" "$image_disk" || exit "$vm_no_result"
+		image=$image_disk snapshot=off
+		echo 'export SHUT_DOWN=1' >>"$share/env"
+	fi
+	vm_qemu_args+=(-drive "if=none,id=disk,format=raw,snapshot=$snapshot,file=$image" -device "virtio-blk-$vm_bus,drive=disk"
 		-fsdev "local,id=share,path=$share,security_model=none" -device "virtio-9p-$vm_bus,fsdev=share,mount_tag=share")
 	VM_MEMORY=${VM_MEMORY:-1024} vm_run "$name" "$image_here/guest-image.sh"
 	status=$?
