@@ -171,3 +171,16 @@ AC_CACHE_CHECK([for a tar that makes reproducible archives], [mimic_cv_tar],
 AS_IF([test "$mimic_cv_tar" = yes],
 	[AC_SUBST([am__tar], ['$(AMTAR) '"$mimic_tar"' --mtime=@$(DIST_EPOCH) -chf - "$$tardir"'])])
 ])
+
+# MIMIC_ATOMIC: add libatomic to LIBS where the processor cannot access 64 bits at once, as 32-bit MIPS and ARM before version 6.
+AC_DEFUN([MIMIC_ATOMIC], [
+m4_pushdef([mimic_access], [AC_LANG_PROGRAM([[#include <stdint.h>
+static uint64_t value;]], [[return (int)__atomic_load_n(&value, __ATOMIC_SEQ_CST);]])])
+AC_MSG_CHECKING([for the library of 64-bit accesses])
+AC_LINK_IFELSE([mimic_access], [AC_MSG_RESULT([not needed])], [
+	LIBS="-latomic $LIBS"
+	AC_LINK_IFELSE([mimic_access], [AC_MSG_RESULT([-latomic])], [
+		AC_MSG_RESULT([missing])
+		AC_MSG_ERROR([install libatomic, which comes with the compiler in Debian, and run configure again])])])
+m4_popdef([mimic_access])
+])
