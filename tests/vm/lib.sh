@@ -14,6 +14,7 @@
 #   kernel/NAME/         the unpacked linux-image, with modules.dep and `release` (what uname -r says)
 #   user/SUITE-ARCH-HASH/ tools and libraries of guests, and the -dev packages for cross builds: HASH is of their names
 #   qemu/SUITE-COMMAND/  a QEMU of another suite than the machine's
+#   cc/SUITE-ARCH/       a cross compiler of another suite
 #   base/NAME-HASH.cpio  the part of the initramfs that does not depend on the test
 #   cross/ARCH-HASH/     the product, built for ARCH
 #
@@ -63,7 +64,8 @@ vm_need()
 }
 
 # vm_kernel NAME: looks the kernel up in the table; sets vm_arch, vm_suite, vm_package, vm_userland and vm_machine
-# (an array), and what follows from the architecture: vm_triplet, vm_console, vm_bus, vm_append.
+# (an array), and what follows from the architecture: vm_triplet, vm_console, vm_bus, vm_append, and vm_cc_suite where the
+# machine's own suite has no compiler for it.
 vm_kernel()
 {
 	local line
@@ -76,6 +78,7 @@ vm_kernel()
 	read -ra vm_machine <<<"$line"
 	vm_bus=device			# virtio-mmio
 	vm_append=
+	vm_cc_suite=
 	case $vm_arch in
 	amd64) vm_triplet=x86_64-linux-gnu vm_console=ttyS0 vm_bus=pci ;;
 	i386) vm_triplet=i386-linux-gnu vm_console=ttyS0 vm_bus=pci ;;
@@ -85,6 +88,8 @@ vm_kernel()
 	riscv64) vm_triplet=riscv64-linux-gnu vm_console=ttyS0 ;;
 	s390x) vm_triplet=s390x-linux-gnu vm_console=ttysclp0 vm_bus=ccw ;;
 	mips64el) vm_triplet=mips64el-linux-gnuabi64 vm_console=ttyS0 vm_bus=pci ;;
+	mipsel) vm_triplet=mipsel-linux-gnu vm_console=ttyS0 vm_bus=pci ;;
+	loong64) vm_triplet=loongarch64-linux-gnu vm_console=ttyS0 vm_bus=pci vm_cc_suite=trixie ;;
 	*) vm_log "architecture $vm_arch is unknown to tests/vm/lib.sh"; return 1 ;;
 	esac
 	# On a busy host a PC's timer may seem not to tick at all: "IO-APIC + timer doesn't work!"
@@ -96,10 +101,12 @@ vm_is_native() { [ "$vm_arch" = "$(dpkg --print-architecture)" ]; }
 # vm_cc: prints the compiler for the guest.
 vm_cc()
 {
-	local prefix=$vm_triplet
+	local prefix=$vm_triplet dir
 	[ "$vm_arch" = i386 ] && prefix=i686-linux-gnu
 	if vm_is_native; then
 		echo "${CC:-gcc}"
+	elif [ -n "$vm_cc_suite" ]; then
+		dir=$(vm_cached "cc/$vm_cc_suite-$vm_arch" vm_fetch_cc "$vm_cc_suite" "$prefix") && echo "$dir/gcc"
 	else
 		vm_need "$prefix-gcc" "gcc-${prefix/x86_64/x86-64}" && echo "$prefix-gcc"
 	fi
@@ -239,6 +246,26 @@ vm_fetch_user()
 	done
 	vm_unpack "$dir" "$debs"/*.deb || exit 1
 	rm -rf "$dir"/usr/share/{doc,locale,man,info} "$dir"/usr/lib/*/perl*
+)
+
+# vm_fetch_cc SUITE PREFIX DIR: DIR/gcc is the cross compiler PREFIX-gcc of another suite, with its C library. (After vm_kernel.)
+vm_fetch_cc()
+(
+	suite=$1 prefix=$2 dir=$3 debs=$3.debs native=$(dpkg --print-architecture)
+	trap 'rm -rf "$debs"' EXIT
+	mkdir -p "$dir" "$debs/partial"
+	vm_update "$suite" "$native" "gcc-$prefix" || exit 1
+	vm_log "downloading gcc-$prefix of $suite"
+	vm_apt "$suite" "$native" apt-get install -y --download-only --no-install-recommends \
+		-o Dir::Cache::archives="$debs" "gcc-$prefix" "libc6-dev-$vm_arch-cross" || exit 1
+	vm_unpack "$dir" "$debs"/*.deb || exit 1
+	rm -rf "$dir"/usr/share/{doc,locale,man,info}
+	# Its programs want the libraries of their suite: these stand in the place of the machine's own for as long as it runs.
+	cat >"$dir/gcc" <<-END
+		#!/bin/sh
+		exec unshare --mount sh -c 'mount --bind "\$1/usr" /usr && shift && exec $prefix-gcc "\$@"' sh "\$(dirname "\$0")" "\$@"
+	END
+	chmod +x "$dir/gcc"
 )
 
 # vm_image_packages SUITE ARCH PACKAGE: prints the packages that hold the kernel and its modules. linux-image-amd64 and
@@ -462,13 +489,20 @@ vm_payload()
 # vm_fetch_qemu SUITE COMMAND DIR: the QEMU of another suite, whose libraries are the host's.
 vm_fetch_qemu()
 (
-	suite=$1 command=$2 dir=$3 debs=$3.debs
+	suite=$1 command=$2 package=$2 dir=$3 debs=$3.debs
 	trap 'rm -rf "$debs"' EXIT
 	mkdir -p "$dir" "$debs"
 	arch=$(dpkg --print-architecture)
-	vm_update "$suite" "$arch" "$command" || exit 1
-	vm_log "downloading $command of $suite"
-	(cd "$debs" && vm_apt "$suite" "$arch" apt-get download "$command" qemu-system-common qemu-system-data) || exit 1
+	case $command in
+	*-loongarch64)
+		package="qemu-system-misc"
+		# Kernels find PCI by ACPI only, which comes with the firmware; the backports have none.
+		(vm_update trixie "$arch" qemu-efi-loongarch64 && cd "$debs" && vm_apt trixie "$arch" apt-get download qemu-efi-loongarch64) ||
+			exit 1 ;;
+	esac
+	vm_update "$suite" "$arch" "$package" || exit 1
+	vm_log "downloading $package of $suite"
+	(cd "$debs" && vm_apt "$suite" "$arch" apt-get download "$package" qemu-system-common qemu-system-data) || exit 1
 	vm_unpack "$dir" "$debs"/*.deb || exit 1
 	if ldd "$dir/usr/bin/$command" | grep 'not found' >&2; then
 		vm_log "$command of $suite does not run with this machine's libraries"
@@ -482,11 +516,12 @@ vm_find_qemu()
 	local command=${vm_machine[0]} dir
 	case $command in
 	*/*) dir=$(vm_cached "qemu/${command/\//-}" vm_fetch_qemu "${command%/*}" "${command#*/}") &&
-		     vm_machine[0]=$dir/usr/bin/${command#*/} ;;
+		     vm_machine[0]=$dir/usr/bin/${command#*/} || return 1
+		case $command in *-loongarch64) vm_machine+=(-bios "$dir/usr/share/qemu-efi-loongarch64/QEMU_EFI.fd") ;; esac ;;
 	*-arm | *-aarch64) vm_need "$command" qemu-system-arm ;;
 	*-x86_64 | *-i386) vm_need "$command" qemu-system-x86 ;;
 	*-ppc64) vm_need "$command" qemu-system-ppc ;;
-	*-mips64el) vm_need "$command" qemu-system-mips ;;
+	*-mips64el | *-mipsel) vm_need "$command" qemu-system-mips ;;
 	*) vm_need "$command" qemu-system-misc ;;
 	esac
 }
@@ -617,10 +652,13 @@ vm_hash_tree()
 # libraries symbols that the linker does not find: they are found in the guest.)
 vm_configure_args()
 {
-	local root=$1 lib=$1/usr/lib/$vm_triplet host=$vm_triplet
+	local root=$1 lib=$1/usr/lib/$vm_triplet host=$vm_triplet cc
+	cc=$(vm_cc) || return 1
 	[ "$vm_arch" = i386 ] && host=i686-linux-gnu
+	# For clang, which the files in the place of /usr (vm_fetch_cc) are not there for.
+	[ -z "$vm_cc_suite" ] || echo "mimic_cv_asm_dir=${cc%/gcc}/usr/$vm_triplet/include"
 	printf '%s\n' "--host=$host" \
-		"CC=$(vm_cc)" \
+		"CC=$cc" \
 		"PKG_CONFIG=pkg-config" \
 		"PKG_CONFIG_LIBDIR=$lib/pkgconfig:$root/usr/share/pkgconfig" \
 		"PKG_CONFIG_SYSROOT_DIR=$root" \

@@ -18,7 +18,7 @@ find "$logs"/{vm,kmod} -name '*.log' | LC_ALL=C sort | while read -r log; do
 	' "$log"
 done | awk '
 	BEGIN {
-		split("x86_64 amd64 i686 i386 aarch64 arm64 armv7l armhf ppc64le ppc64el mips64 mips64el", names)
+		split("x86_64 amd64 i686 i386 aarch64 arm64 armv7l armhf ppc64le ppc64el mips64 mips64el mips mipsel loongarch64 loong64", names)
 		for (i = 1; i in names; i += 2)
 			debian[names[i]] = names[i + 1]
 	}
