@@ -31,7 +31,7 @@ packaging_commands()
 # packaging_vm_archive KERNEL NEXT DIR: DIR/debs gets Mimic's packages, DIR/repo what else apt may want. (After vm_kernel.)
 packaging_vm_archive()
 {
-	local kernel=$1 next=$2 dir=$3 suite=$vm_suite archive root uri release next_release='' next_suite=''
+	local kernel=$1 next=$2 dir=$3 suite=$vm_suite archive root uri release sources next_release='' next_suite=''
 	uri=$(vm_mirror) && release=$(kmod_release "$kernel") || return 1
 	if [ -n "$next" ]; then
 		vm_kernel "$next" && next_release=$(kmod_release "$next") || return 1
@@ -42,28 +42,34 @@ packaging_vm_archive()
 		tar -x -C "$dir/build" -f "$dir/$archive" || return 1
 	packaging_commands before >"$dir/commands"
 	[ -s "$dir/commands" ] || { vm_log "README has no commands that make packages"; return 1; }
-	# By those commands, in a Debian with nothing in it. (dpkg-dev makes the archive's list afterwards.)
-	root=$(kmod_root "$suite" dpkg-dev) || return 1
+	# What the machines will want, while nothing of it is installed; then the packages by those commands. (dpkg-dev makes the archive's list.)
 	# shellcheck disable=SC2016
-	kmod_in "$root" bash -exc '
-		dir=$1 suite=$2 uri=$3 release=$4 next_release=$5 next_suite=$6
+	sources='
+		dir=$1 suite=$2 uri=$3
 		export DEBIAN_FRONTEND=noninteractive DEB_BUILD_OPTIONS=nocheck
-		echo "APT::Get::Assume-Yes \"true\";" >/etc/apt/apt.conf.d/yes
-		apt=(apt-get -q -o Dir::Cache::archives="$dir/repo" -o APT::Sandbox::User=root)
-		echo "deb [check-valid-until=no] $uri $suite main" >/etc/apt/sources.list
-		[ -z "$next_suite" ] || echo "deb [check-valid-until=no] $uri $next_suite main" >>/etc/apt/sources.list
-		echo "deb-src [check-valid-until=no] $uri $suite main" >>/etc/apt/sources.list
-		apt-get -q update
-		# What the machines will want, while nothing of it is installed here.
-		"${apt[@]}" install --download-only --no-install-recommends dkms gcc make wireguard-tools man-db bash-completion iproute2 \
-			libbpf1 libjansson4 libmnl0 libsystemd0 "linux-headers-$release" ${next_release:+"linux-image-$next_release" "linux-headers-$next_release"}
-		cd "$dir"/build/mimic-*
-		. "$dir/commands"
-		cp packages/deb/*.deb "$dir/debs"
-		rm -rf "$dir/repo/partial" "$dir/repo/lock"
-		cd "$dir/repo"
-		dpkg-scanpackages --multiversion . >Packages 2>/dev/null
-	' bash "$dir" "$suite" "$uri" "$release" "$next_release" "$next_suite" >"$dir/build.log" 2>&1 && return
+		echo "APT::Get::Assume-Yes \"true\"; APT::Sandbox::User \"root\";" >/etc/apt/apt.conf.d/yes
+		for from in "$suite" $6; do
+			echo "deb [check-valid-until=no] $uri $from main"
+		done >/etc/apt/sources.list
+		apt-get -q update'
+	# shellcheck disable=SC2016
+	{
+		root=$(kmod_root "$suite" apt) && kmod_in "$root" bash -exc "$sources"'
+			release=$4 next_release=$5
+			apt=(apt-get -q -o Dir::Cache::archives="$dir/repo" install --download-only --no-install-recommends)
+			"${apt[@]}" dkms gcc make wireguard-tools man-db bash-completion iproute2 libbpf1 libjansson4 libmnl0 libsystemd0 \
+				"linux-headers-$release"
+			[ -z "$next_release" ] || "${apt[@]}" -t "$6" "linux-image-$next_release" "linux-headers-$next_release"
+		' bash "$dir" "$suite" "$uri" "$release" "$next_release" "$next_suite" &&
+			root=$(kmod_root "$suite" dpkg-dev) && kmod_in "$root" bash -exc "$sources"'
+			cd "$dir"/build/mimic-*
+			. "$dir/commands"
+			cp packages/deb/*.deb "$dir/debs"
+			rm -rf "$dir/repo/partial" "$dir/repo/lock"
+			cd "$dir/repo"
+			dpkg-scanpackages --multiversion . >Packages 2>/dev/null
+		' bash "$dir" "$suite" "$uri"
+	} >"$dir/build.log" 2>&1 && return
 	tail -n 60 "$dir/build.log"
 	vm_log "the packages of $suite were not made by what README says"
 	return 1
