@@ -254,16 +254,16 @@ static __always_inline void ingress_sum_data(struct xdp_md *ctx, struct work *w,
 
 /*
  * Whether the Ethernet addresses of this frame are those of the peer from now on: whoever has the address now begins anew, and
- * of several who begin the one who acknowledges our number is the peer. (VLAN tags stay: native XDP does not see one that the
- * NIC took off.) Locked; after conn_ingress().
+ * of several who begin the one who acknowledges our number is the peer. (Where our own SYN has gone out, the addresses are those of
+ * the datagram that it went for. VLAN tags stay: native XDP does not see one that the NIC took off.) Locked; after conn_ingress().
  */
 static __always_inline bool ingress_has_moved(const struct work *w, const struct mimic_conn *value)
 {
-	if (!w->macs)
+	if (!w->macs || value->c.simultaneous)
 		return false;
-	if (w->seg.flags & TCP_SYN)
+	if ((w->seg.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		return w->eff.reply[0].flags && value->c.state == CONN_SYN_RECEIVED;
-	return w->eff.notify & NOTIFY_ESTABLISHED;
+	return !(w->seg.flags & TCP_SYN) && w->eff.notify & NOTIFY_ESTABLISHED;
 }
 
 /* The connection decides. */

@@ -51,16 +51,6 @@ CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, _
 }
 
 /*
- * A SYN came, its ACK does not, and datagrams wait. If a stranger sent that SYN, nothing ever comes, and a peer with
- * guard=silent does not even refuse our SYN-ACK: so our own SYN asks, which the peer answers whatever it knows.
- */
-CORE_FN bool conn_is_in_doubt(const struct conn *conn, const struct env *env)
-{
-	return conn_is_half_open(conn) && conn->settings.handshake_interval_s && conn->held &&
-	       conn_age(env->now_ns, conn->held_ns) >= conn_patience(conn, 2, CONN_UNPROVEN_NS);
-}
-
-/*
  * payload_len: of the datagram, bytes. released: it waited in the daemon and comes back; its place in the queue is given
  * up by conn_unhold() later, when it is behind TC egress.
  * PASS (with seq, ack, window, padding), HOLD (with epoch and held_number) or DROP; for a released one also WAIT: the
@@ -95,9 +85,9 @@ CORE_FN void conn_egress(struct conn *conn, const struct env *env, __u32 payload
 	} else if (conn->state == CONN_SYN_SENT && conn->settings.pace == PACE_FAST &&
 		   conn_age(env->now_ns, conn->syn_ns) >= CONN_COOLDOWN_SYN_NS) {
 		conn_repeat_syn(conn, env, eff); /* somebody waits: the interval is long */
-	} else if (conn_is_in_doubt(conn, env)) {
-		conn_cross(conn, env, eff);
 	}
+	if (conn_is_half_open(conn))
+		conn_doubt(conn, env, eff);
 	conn_hold(conn, env, payload_len, eff);
 }
 

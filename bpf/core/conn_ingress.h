@@ -73,7 +73,8 @@ CORE_FN void conn_ingress_syn(struct conn *conn, const struct env *env, const st
 	conn->state = CONN_SYN_RECEIVED;
 	if (seg->seq == conn->irs) /* whence the round trip is measured */
 		conn->last_rx_ns = env->now_ns;
-	conn->timer_ns = env->now_ns + CONN_HALF_OPEN_NS;
+	if (!conn_asks(conn))
+		conn->timer_ns = env->now_ns + CONN_HALF_OPEN_NS;
 	conn->retries = 0;
 	conn_consume(eff);
 	conn_reply(eff, TCP_SYN | TCP_ACK, conn->snd_nxt - 1, seg->seq + 1, CONN_WINDOW_UNSCALED, 0);

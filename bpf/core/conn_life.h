@@ -67,7 +67,11 @@ CORE_FN __u32 conn_syn_retries(const struct conn *conn)
 CORE_FN void conn_cross(struct conn *conn, const struct env *env, struct effect *eff)
 {
 	conn->events.syn_retries += conn->state == CONN_SYN_SENT; /* else it is the first */
-	eff->half_open -= conn_is_half_open(conn);
+	if (conn_is_half_open(conn)) {
+		eff->half_open--;
+		conn->contested = 0;
+		conn->last_rx_ns = env->now_ns; /* the round trip is that of this SYN */
+	}
 	conn->state = CONN_SYN_RECEIVED;
 	conn->initiator = 1;
 	conn->simultaneous = 1;
@@ -75,6 +79,29 @@ CORE_FN void conn_cross(struct conn *conn, const struct env *env, struct effect 
 	conn->retries = 0;
 	conn->timer_ns = env->now_ns + conn_crossing_patience(conn);
 	conn_reply_syn(conn, env, eff);
+}
+
+/*
+ * A SYN came, its ACK does not, and datagrams wait. If a stranger sent that SYN, nothing ever comes, and a peer with
+ * guard=silent does not even refuse our SYN-ACK: so our own SYN asks, which the peer answers whatever it knows. With the datagram,
+ * if there was time enough for the ACK; else by the clock.
+ */
+CORE_FN void conn_doubt(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	__u64 patience_ns = conn_patience(conn, 2, CONN_UNPROVEN_NS), due_ns = conn->begun_ns + patience_ns;
+
+	if (!conn->settings.handshake_interval_s)
+		return;
+	if (conn_age(env->now_ns, conn->begun_ns) >= patience_ns)
+		conn_cross(conn, env, eff);
+	else if (conn->timer_ns > due_ns)
+		conn->timer_ns = due_ns;
+}
+
+/* Half open: whether the clock is to do so, and not to give up. */
+CORE_FN bool conn_asks(const struct conn *conn)
+{
+	return conn->held && conn->settings.handshake_interval_s;
 }
 
 /*
@@ -172,7 +199,8 @@ CORE_FN void conn_established(struct conn *conn, const struct env *env, const st
 	conn->snd_una = conn->snd_nxt;
 	conn->lately_nxt = conn->earlier_nxt = conn->snd_nxt - 1;
 	conn->sent_ns = env->now_ns;
-	conn_note_rtt(conn, conn_age(env->now_ns, conn->last_rx_ns)); /* of our first SYN, or the peer's last */
+	if (!conn->contested) /* else nobody knows which SYN it was */
+		conn_note_rtt(conn, conn_age(env->now_ns, conn->last_rx_ns)); /* of our first SYN, or the peer's last */
 	conn->last_rx_ns = env->now_ns;
 	conn->last_use_ns = env->now_ns;
 	conn->window_known = !(seg->flags & TCP_SYN);

@@ -18,6 +18,10 @@ CORE_FN void conn_tick_handshake(struct conn *conn, const struct env *env, struc
 
 	if (!conn_timer_is_due(conn, env->now_ns))
 		return;
+	if (conn_is_half_open(conn) && conn_asks(conn)) {
+		conn_cross(conn, env, eff);
+		return;
+	}
 	if (conn_is_half_open(conn)) {
 		conn->timer_ns = 0;
 		conn_abandon(conn, env, eff); /* a SYN-ACK is never repeated by a timer */
