@@ -254,21 +254,23 @@ static __always_inline void ingress_sum_data(struct xdp_md *ctx, struct work *w,
 
 /*
  * Whether the Ethernet addresses of this frame are those of the peer from now on: whoever has the address now begins anew, and
- * of several who begin the one who acknowledges our number is the peer. (Where our own SYN has gone out, the addresses are those of
- * the datagram that it went for. VLAN tags stay: native XDP does not see one that the NIC took off.) Locked; after conn_ingress().
+ * of several who begin the one who acknowledges our number is the peer. (A plain SYN-ACK, where nobody else began, changes nothing: ours
+ * are those of a datagram. VLAN tags stay: native XDP does not see one that the NIC took off.) Locked; after conn_ingress().
  */
-static __always_inline bool ingress_has_moved(const struct work *w, const struct mimic_conn *value)
+static __always_inline bool ingress_has_moved(const struct work *w, const struct mimic_conn *value, bool crossed)
 {
-	if (!w->macs || value->c.simultaneous)
+	if (!w->macs)
 		return false;
 	if ((w->seg.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		return w->eff.reply[0].flags && value->c.state == CONN_SYN_RECEIVED;
-	return !(w->seg.flags & TCP_SYN) && w->eff.notify & NOTIFY_ESTABLISHED;
+	return w->eff.notify & NOTIFY_ESTABLISHED && (crossed || !(w->seg.flags & TCP_SYN));
 }
 
 /* The connection decides. */
 static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, struct mimic_conn *value)
 {
+	bool crossed;
+
 	__builtin_memset(&w->eff, 0, sizeof(w->eff));
 	w->partial = 0;
 	if (!ingress_is_control(&w->seg))
@@ -278,8 +280,9 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 		count(REASON_DROP_CONN_ENDED);
 		return XDP_DROP;
 	}
+	crossed = value->c.simultaneous;
 	conn_ingress(&value->c, &w->env, &w->seg, &w->eff);
-	if (ingress_has_moved(w, value))
+	if (ingress_has_moved(w, value, crossed))
 		__builtin_memcpy(value->l2.bytes, w->l2.bytes, 2 * ETH_ALEN);
 	w->window_scale = conn_window_scale(&value->c);
 	if (w->eff.notify || w->eff.reply[0].flags)
@@ -430,7 +433,7 @@ static __always_inline int ingress_matched(struct xdp_md *ctx, struct work *w, s
 			value = ingress_recall(w);
 		else if (!value)
 			value = ingress_unknown(ctx, w, &verdict);
-	} else if (w->seg.flags & TCP_SYN || *(const volatile __u8 *)&value->c.state == CONN_SYN_RECEIVED) {
+	} else if (w->seg.flags & TCP_SYN || *(const volatile __u8 *)&value->c.state != CONN_ESTABLISHED) {
 		ingress_macs(ctx, w);
 	}
 	stage_end();
