@@ -2246,15 +2246,29 @@ START_TEST(test_forged_ack)
 }
 END_TEST
 
-/* A million random segments: none ends the connection or moves its numbers, few are delivered. */
+/* What a forged segment may be counted as: RST, SYN and FIN as something to check, the rest as what is out of window, or else as it looks. */
+static bool forged_reason_is_right(const struct segment *seg, enum reason reason)
+{
+	if (seg->flags == (TCP_SYN | TCP_ACK))
+		return reason == REASON_RX_CONTROL;
+	if (seg->flags != TCP_ACK)
+		return reason == REASON_RX_RST_CHECKED;
+	return reason == REASON_DROP_RX_WINDOW || reason == (seg->payload_len ? REASON_RX_DATA : REASON_RX_CONTROL);
+}
+
+/* A million random segments: none ends the connection or moves its numbers, few are delivered, and its figures know them for what they are. */
 START_TEST(test_forged_million)
 {
+	int delivered = 0, replies = 0, outside = 0, checks = 0;
+	struct figures_traffic traffic;
+	struct figures_events events;
 	uint64_t state = 4711;
-	int delivered = 0, replies = 0;
 	struct driver d;
 
 	drv_goto(&d, AT_ESTABLISHED, NULL);
 	drv_out(&d, 1000, false);
+	traffic = d.c.traffic;
+	events = d.c.events;
 	for (int i = 0; i < 1000000; i++) {
 		static const __u8 flags[] = { TCP_ACK, TCP_RST, TCP_SYN, TCP_FIN | TCP_ACK, TCP_SYN | TCP_ACK, TCP_ACK };
 		struct segment seg = {
@@ -2268,8 +2282,13 @@ START_TEST(test_forged_million)
 		};
 
 		drv_wait(&d, MS / 50);
+		checks -= !!d.c.check_probes;
 		drv_in(&d, &seg);
+		checks += !!d.c.check_probes;
+		expect(forged_reason_is_right(&seg, d.eff.reason));
+		expect_eq(d.eff.verdict == VERDICT_PASS, d.eff.reason == REASON_RX_DATA);
 		delivered += d.eff.verdict == VERDICT_PASS;
+		outside += d.eff.reason == REASON_DROP_RX_WINDOW;
 		replies += !!d.eff.reply[0].flags + !!d.eff.reply[1].flags;
 		if (d.c.check_probes) { /* the peer lives */
 			d.own = d.c.snd_nxt;
@@ -2280,6 +2299,15 @@ START_TEST(test_forged_million)
 	}
 	expect(delivered < 1000);
 	expect(replies <= 20 * 10 + 10); /* in 20 s */
+	/* Of all figures of the connection these have moved, and by so much: */
+	traffic.rx_packets += (__u32)delivered;
+	traffic.rx_bytes += (__u32)delivered * 1000;
+	events.drops[FIGURES_DROP_RX_WINDOW] += (__u32)outside;
+	events.checks += (__u32)checks;
+	events.probes += (__u32)checks; /* one for each, since the peer answers */
+	expect(checks > 0 && outside > 300000);
+	expect(!memcmp(&d.c.traffic, &traffic, sizeof(traffic)));
+	expect(!memcmp(&d.c.events, &events, sizeof(events)));
 	expect(d.c.snd_wnd > CONN_WINDOW_FULL / 2);
 }
 END_TEST
