@@ -160,7 +160,7 @@ has_clsact && fail "the clsact of Mimic stays after a guard"
 in_ns left tc qdisc add dev eth0 ingress
 in_ns left ./mimic run -f local=10.77.0.1:5000 eth0 >/tmp/ingress.log 2>&1
 equal $? 1 "exit status where the qdisc ingress is"
-grep -q 'error.*tc qdisc add dev IF clsact' /tmp/ingress.log || fail "no word about the qdisc ingress"
+grep -q 'error.*tc qdisc add dev eth0 clsact' /tmp/ingress.log || fail "no word about the qdisc ingress"
 stands "" "" "qdisc ingress"
 in_ns left tc qdisc show dev eth0 | grep -q '^qdisc ingress ' || fail "somebody else's ingress qdisc is gone"
 grep -l 'Kernel error message' /tmp/*.log && fail "noise"
