@@ -232,7 +232,7 @@ int live_set_filters(struct live *live, const struct filter_list *before)
 		log_error("Cannot set the filters: %s", strerror(-err));
 		return err;
 	}
-	if (result.changed || result.removed) {
+	if (result.added || result.changed || result.removed) { /* one that was added may be more specific than that of a connection */
 		clock_refit(live->clock);
 		datapath_drop_ports(live->datapath);
 	}
