@@ -483,6 +483,7 @@ int daemon_loop(struct daemon *daemon)
 	struct epoll_event ready[DAEMON_EPOLL_EVENTS];
 
 	log_set_patience(0); /* packets and signals come before words */
+	watch_begin(&daemon->watch, daemon_read_counter, daemon);
 	for (;;) {
 		int count = epoll_wait(daemon->epoll_fd, ready, DAEMON_EPOLL_EVENTS, -1);
 

@@ -24,6 +24,13 @@ static const struct {
 
 _Static_assert(ARRAY_SIZE(causes) == WATCH_CAUSES, "struct watch has one entry for each");
 
+void watch_begin(struct watch *watch, watch_read read, void *context)
+{
+	*watch = (struct watch){ 0 };
+	for (size_t i = 0; i < ARRAY_SIZE(causes); i++)
+		watch->cause[i].count = read(context, causes[i].reason);
+}
+
 void watch_tick(struct watch *watch, uint64_t now_ns, watch_read read, watch_say say, void *context)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(causes); i++) {

@@ -29,7 +29,10 @@ typedef void (*watch_say)(void *context, enum reason reason, uint64_t packets, c
 /* Returns the state of a counter. */
 typedef uint64_t (*watch_read)(void *context, enum reason reason);
 
-/* Looks at the counters. *@watch is zero at first, as all counters are then. @now_ns is of any clock that does not run back. */
+/* What the counters have now is not told: an instance before has counted it, or nobody was there to do better. */
+void watch_begin(struct watch *watch, watch_read read, void *context);
+
+/* Looks at the counters. @now_ns is of any clock that does not run back. */
 void watch_tick(struct watch *watch, uint64_t now_ns, watch_read read, watch_say say, void *context);
 
 #endif

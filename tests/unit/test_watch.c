@@ -76,6 +76,23 @@ START_TEST(test_each_cause_for_itself)
 }
 END_TEST
 
+/* A successor has the counters of the instance before. */
+START_TEST(test_inherited)
+{
+	struct watch watch;
+	uint64_t now = SECOND;
+
+	memset(&watch, 0xff, sizeof(watch));
+	memset(counters, 0, sizeof(counters));
+	counters[REASON_DROP_FRAGMENT] = 1000;
+	watch_begin(&watch, read_counter, counters);
+	expect_eq(tick(&watch, now), 0);
+	counters[REASON_DROP_FRAGMENT] = 1003;
+	expect_eq(tick(&watch, now += SECOND), 1);
+	expect_eq(said[0].packets, 3);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("watch");
@@ -85,6 +102,7 @@ int main(void)
 
 	tcase_add_test(tcase, test_says_once_in_a_while);
 	tcase_add_test(tcase, test_each_cause_for_itself);
+	tcase_add_test(tcase, test_inherited);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
