@@ -32,15 +32,15 @@ struct name *names_find(const struct names *names, const char *host)
 	return NULL;
 }
 
-/* What is known of a name already, but for the addresses that left it. */
-static int names_inherit(struct name *name, const struct name *old)
+/* What is known of a name already, and of the addresses that left it. */
+static int names_inherit(struct names *names, struct name *name, const struct name *old)
 {
 	name->addrs = calloc(old->count + 1, sizeof(*name->addrs));
 	if (!name->addrs)
 		return -ENOMEM;
 	for (size_t i = 0; i < old->count; i++) {
-		if (!old->addrs[i].left)
-			name->addrs[name->count++] = old->addrs[i];
+		name->addrs[name->count++] = old->addrs[i];
+		names->left += old->addrs[i].left;
 	}
 	name->resolved = old->resolved;
 	name->failing = old->failing;
@@ -61,7 +61,7 @@ int names_make(struct names *names, const struct names *old, const struct filter
 
 		if (!filter_spec_is_name(&specs[i]) || names_find(names, specs[i].host))
 			continue;
-		if (known && names_inherit(name, known))
+		if (known && names_inherit(names, name, known))
 			return -ENOMEM;
 		strcpy(name->host, specs[i].host);
 		name->due_ns = now_ns;

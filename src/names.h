@@ -52,8 +52,8 @@ struct names {
 #define _cleanup_names_ __attribute__((cleanup(names_free)))
 
 /*
- * Fills *@names, which is empty, with the names that @specs need. Names that @old has (NULL: none) keep their addresses, but for
- * those that left them; all are due at @now_ns. Returns 0 or -ENOMEM.
+ * Fills *@names, which is empty, with the names that @specs need. Names that @old has (NULL: none) keep their addresses, and those
+ * that left them stay as long as without this; all are due at @now_ns. Returns 0 or -ENOMEM.
  */
 int names_make(struct names *names, const struct names *old, const struct filter_spec *specs, size_t count,
 	       uint32_t interval_s, uint64_t now_ns);

@@ -171,22 +171,32 @@ END_TEST
 START_TEST(test_reload)
 {
 	struct names old = begun(INTERVAL_S), names = { 0 };
+	struct conn_key used = { .remote = addr_of("192.0.2.1") };
 	struct filter_spec next[2];
 
 	answer(&old, "a.test", "192.0.2.1", "192.0.2.2", 0, BEGIN_S);
 	answer(&old, "a.test", "192.0.2.2", NULL, 0, BEGIN_S);
 	answer(&old, "b.test", "192.0.2.5", NULL, 0, BEGIN_S);
+	answer(&old, "b.test", "192.0.2.6", NULL, 0, BEGIN_S);
+	ck_assert_uint_eq(old.left, 2);
+	ck_assert(!names_end_walk(&old));
 	ck_assert_int_eq(filter_parse(&next[0], "remote=a.test:7", NULL), 0);
 	ck_assert_int_eq(filter_parse(&next[1], "remote=c.test:7", NULL), 0);
 	ck_assert_int_eq(names_make(&names, &old, next, 2, 7, (BEGIN_S + 9) * SEC), 0);
 	names_free(&old);
 	ck_assert_uint_eq(names.count, 2);
-	ck_assert_uint_eq(names.left, 0);
-	expect_addrs(&names, "a.test", 1, "192.0.2.2"); /* what left is gone, what is known stays */
+	ck_assert_uint_eq(names.left, 1); /* (b.test is not needed any more) */
+	expect_addrs(&names, "a.test", 2, "192.0.2.2"); /* what left stays as long as it would have */
 	expect_addrs(&names, "c.test", 0, "");
 	ck_assert_str_eq(names_due(&names, (BEGIN_S + 9) * SEC)->host, "a.test");
 	ck_assert_int_eq(answer(&names, "a.test", "192.0.2.2", NULL, 0, BEGIN_S + 9), 0);
 	ck_assert_uint_eq(names_find(&names, "a.test")->due_ns, (BEGIN_S + 9 + 7) * SEC);
+	names_show(&names, &used);
+	ck_assert(!names_end_walk(&names));
+	for (int walk = 1; walk <= NAMES_UNUSED_WALKS; walk++)
+		ck_assert(names_end_walk(&names) == (walk == NAMES_UNUSED_WALKS));
+	ck_assert_uint_eq(names.left, 0);
+	expect_addrs(&names, "a.test", 1, "192.0.2.2");
 	names_free(&names);
 }
 END_TEST
