@@ -114,7 +114,7 @@ static int guard_set(struct guard_args *args)
 	_cleanup_netif_ struct netif netif = { 0 };
 	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
 	enum link_type link_type = LINK_TYPE_AUTO;
-	int bad = config_load(&args->config, args->file, NULL, NULL);
+	int bad = config_load_existing(&args->config, args->file);
 	int err = guard_open(&netif, args, &link_type);
 
 	if (err)

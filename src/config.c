@@ -213,26 +213,47 @@ static int read_lines(struct config *config, FILE *file, struct reader *reader)
 	return errno ? -errno : 0;
 }
 
+static int read_file(struct config *config, struct reader *reader)
+{
+	FILE *file = fopen(reader->path, "re");
+	int err;
+
+	config->missing = !file && errno == ENOENT;
+	if (config->missing)
+		return -ENOENT;
+	err = file ? read_lines(config, file, reader) : -errno;
+	if (file)
+		fclose(file);
+	if (err)
+		report(reader, LOG_LEVEL_ERROR, 0, strerror(-err));
+	return err ? err : reader->errors ? -EINVAL : 0;
+}
+
 int config_load(struct config *config, const char *path, config_report_fn report_fn, void *context)
 {
 	struct reader reader = { .path = path, .report = report_fn, .context = context };
-	FILE *file;
 	int err;
 
 	if (!path)
 		return 0;
-	file = fopen(path, "re");
-	if (!file && errno == ENOENT) {
-		report(&reader, LOG_LEVEL_WARN, 0,
-		       "there is no such configuration file; going on without");
+	err = read_file(config, &reader);
+	if (!config->missing)
+		return err;
+	report(&reader, LOG_LEVEL_WARN, 0, "there is no such configuration file; going on without");
+	return 0;
+}
+
+int config_load_existing(struct config *config, const char *path)
+{
+	struct reader reader = { .path = path };
+	int err;
+
+	if (!path)
 		return 0;
-	}
-	err = file ? read_lines(config, file, &reader) : -errno;
-	if (file)
-		fclose(file);
-	if (err)
-		report(&reader, LOG_LEVEL_ERROR, 0, strerror(-err));
-	return err ? err : reader.errors ? -EINVAL : 0;
+	err = read_file(config, &reader);
+	if (config->missing)
+		report(&reader, LOG_LEVEL_ERROR, 0, "there is no such configuration file");
+	return err;
 }
 
 int config_copy(struct config *copy, const struct config *config)

@@ -41,6 +41,7 @@ struct config {
 	enum xdp_mode xdp_mode;
 	enum datapath_level datapath;
 	bool use_libxdp;
+	bool missing; /* a file was named, and is not there: nobody knows what it would say */
 	uint32_t resolve_interval_s; /* between lookups of host names; 0: none after the first */
 	struct settings_patch settings; /* over CONN_SETTINGS_DEFAULT */
 	struct filter_spec *filters;	/* in the order in which they were given. Owned. */
@@ -70,12 +71,15 @@ typedef void (*config_report_fn)(void *context, enum log_level level, const char
  * Reads the file @path over *@config. Keys: filter (adds one), log.verbosity, link_type, xdp_mode,
  * use_libxdp, datapath, resolve_interval, and the settings (settings.h). All errors of the file are given to
  * @report (NULL: to the log), not only the first. A file that does not exist is a warning and not
- * an error; @path NULL means none.
+ * an error, and config->missing says so; @path NULL means none.
  *
  * Returns 0, -EINVAL when the file has errors, or -errno when it cannot be read. After an error
  * *@config is half filled: free it.
  */
 int config_load(struct config *config, const char *path, config_report_fn report, void *context);
+
+/* The same, but a file that does not exist is an error: -ENOENT. The log gets all. */
+int config_load_existing(struct config *config, const char *path);
 
 /*
  * Sets one key, as a line of the file does. Returns 0, -EINVAL with *@error filled, or -ENOMEM.

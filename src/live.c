@@ -133,6 +133,28 @@ static int live_apply(struct live *live, struct filter_list *list, const struct 
 	return 0;
 }
 
+/* Nobody knows whether a file that is missing would open the guard that stands, which may have more ends than the command line. */
+static bool live_leaves_guard(const struct live *live, bool stands)
+{
+	if (!stands || !live->config->missing)
+		return false;
+	log_warn("The configuration file is missing: plain UDP that was kept in on %s stays in as before; `mimic stop --open %s` lets it out",
+		 live->netif->name, live->netif->name);
+	return true;
+}
+
+/* Returns 0 or -errno, logged. */
+static int live_set_guard(struct live *live, const struct udpguard_rules *rules)
+{
+	uint64_t dropped;
+	bool stands = !udpguard_read(live->netif->ifindex, &dropped);
+	int err = live_leaves_guard(live, stands) ? 0 : udpguard_set(live->netif->ifindex, rules, live->ethernet);
+
+	if (!err && stands && !rules->drops && !live->config->missing)
+		log_info("No filter has udp=drop any more: plain UDP may leave by %s", live->netif->name);
+	return err;
+}
+
 /*
  * The guard of plain UDP follows the filters, and comes after them: what Mimic carries never reaches it, and what Mimic does not carry any more
  * is kept in until the guard knows that it may leave. @anew: also when the rules are as before, for somebody may have removed it. Returns
@@ -155,7 +177,7 @@ static int live_guard(struct live *live, bool anew)
 		return 0;
 	if (!former.dns)
 		udpguard_warn_of_dns(&rules);
-	err = udpguard_set(live->netif->ifindex, &rules, live->ethernet);
+	err = live_set_guard(live, &rules);
 	if (err)
 		return err;
 	live->guard = rules;

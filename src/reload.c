@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "config.h"
 #include "log.h"
@@ -37,14 +36,12 @@ static int reload_read(struct config *next, const struct args_run *args)
 {
 	int err = config_copy(next, &args->config);
 
-	/* At the start one that is not there is a warning; now it would take all filters away. */
-	if (!err && access(args->file, F_OK))
-		err = -errno;
 	if (err) {
 		log_error("Cannot read %s again: %s", args->file, strerror(-err));
 		return err;
 	}
-	return config_load(next, args->file, NULL, NULL);
+	/* At the start one that is not there is a warning; now it would take all filters away. */
+	return config_load_existing(next, args->file);
 }
 
 static void reload_say(const char *path, const struct filter_sync_result *result)

@@ -188,7 +188,14 @@ START_TEST(test_missing_file)
 	messages[0] = '\0';
 	ck_assert_int_eq(config_load(&config, "/nonexistent/mimic.conf", note, messages), 0);
 	ck_assert_int_eq(strncmp(messages, "/nonexistent/mimic.conf: ", 25), 0);
+	ck_assert(config.missing);
 	ck_assert_int_eq(config_load(&config, NULL, note, messages), 0);
+	ck_assert_int_eq(config_load_existing(&config, NULL), 0);
+	log_set_level(-1);
+	ck_assert_int_eq(config_load_existing(&config, "/nonexistent/mimic.conf"), -ENOENT);
+	ck_assert_int_eq(load(&config, ""), 0);
+	ck_assert(!config.missing);
+	config_free(&config);
 }
 END_TEST
 
