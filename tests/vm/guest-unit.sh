@@ -95,6 +95,7 @@ echo 'filter = local=10.77.0.1:5000,udp=drop' >/etc/mimic/wan0.conf
 systemctl daemon-reload
 systemctl enable --quiet $unit mimic-guard@wan0 || fail "systemctl enable"
 equal "$(property ActiveState)" inactive "the unit, without its interface"
+equal "$(property JobTimeoutUSec)" 30s "how long it waits for its interface"
 property RequiresMountsFor | grep -q /etc/mimic || failed "it does not wait for its configuration: $(property RequiresMountsFor)"
 
 make_ns right
