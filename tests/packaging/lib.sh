@@ -5,6 +5,7 @@
 # It adds to tests/kmod/lib.sh, whose Debians it uses.
 #
 #   packaging_debian SUITE [OLD]     Debian's packages in a Debian of that suite; OLD: the version of Mimic there, which they replace
+#   packaging_fedora                 Fedora's, by Debian's rpm, in a Debian: there is no Fedora here
 #
 # All functions return non-zero on errors, after a message on stderr.
 
@@ -67,4 +68,27 @@ packaging_debian()
 	fi
 	cp "$packaging_here/in-root-deb-install.sh" "$kmod_srcdir/debian/tests/smoke" "$dir" &&
 		kmod_in "$root" unshare --net bash "$dir/in-root-deb-install.sh" "$dir" "$(kmod_version)" "$old_debs"
+}
+
+# packaging_fedora_build DIR: DIR gets the packages, which were built twice.
+packaging_fedora_build()
+{
+	local dir=$1 root
+	local -a depends
+	mkdir -p "$dir" && packaging_archive "$dir" || return 1
+	mapfile -t depends < <(packaging_build_depends trixie | grep -v -e debhelper -e dh-dkms)
+	root=$(kmod_root trixie cpio elfutils file gcc libc6-dev make rpm rpmlint xz-utils "${depends[@]}") || return 1
+	chmod 755 "$kmod_tmp" "$dir" && cp "$packaging_here/in-root-rpm-build.sh" "$packaging_here"/fedora{.macros,-rpmlint.toml} "$dir" &&
+		kmod_in "$root" unshare --net bash "$dir/in-root-rpm-build.sh" "$dir" "$(kmod_version)"
+}
+
+packaging_fedora()
+{
+	local dir=$kmod_tmp/fedora root
+	packaging_fedora_build "$dir" || return 1
+	# What both packages depend on, as it is called here, a kernel with its headers, and what debian/tests/smoke needs.
+	root=$(kmod_root trixie rpm dkms gcc kmod systemd iproute2 socat tcpdump "linux-image-$kmod_native" "linux-headers-$kmod_native" \
+		libbpf1 libelf1t64 libffi8 libjansson4 libmnl0 libsystemd0) || return 1
+	cp "$packaging_here/in-root-rpm-install.sh" "$kmod_srcdir/debian/tests/smoke" "$dir" &&
+		kmod_in "$root" unshare --net bash "$dir/in-root-rpm-install.sh" "$dir" "$(kmod_version)"
 }
