@@ -21,11 +21,12 @@ packaging_vm_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=../vm/image.sh
 . "$packaging_vm_here/../vm/image.sh"
 
-# packaging_commands FROM TO: prints the commands of README's section "Install" for Debian; those before `cd`, or those after it.
+# packaging_commands before|after: prints the commands of README's section "Install" for Debian, which is the first; those before `cd`, or
+# those after it.
 packaging_commands()
 {
-	sed -n '/^## Install/,/^## /p' "$kmod_srcdir/README.md" |
-		awk -v part="$1" '/^    / { block = 1; sub(/^    /, ""); if (/^cd /) { cd = 1; next } if (cd == (part == "after")) print; next } block && /^$/ { exit }'
+	sed -n '/^## Install/,/^On Fedora/p' "$kmod_srcdir/README.md" |
+		awk -v part="$1" 'sub(/^    /, "") { if (/^cd /) { cd = 1; next } if (cd == (part == "after")) print }'
 }
 
 # packaging_vm_archive KERNEL NEXT DIR: DIR/debs gets Mimic's packages, DIR/repo what else apt may want. (After vm_kernel.)
