@@ -236,6 +236,24 @@ int attach_replace(struct attachment *attachment, int ifindex, int xdp_fd, int i
 	return err;
 }
 
+bool attach_is_forgotten(const struct attachment *attachment, const char *driver)
+{
+	return attachment->xdp_mode == XDP_MODE_NATIVE && !attachment->libxdp.program && !strcmp(driver, "virtio_net");
+}
+
+/* Not by bpf_link_update(): with the same program that does nothing. */
+int attach_xdp_again(struct attachment *attachment, int prog_fd)
+{
+	int fd;
+
+	attach_drop_link(&attachment->xdp_link);
+	fd = attach_xdp_link(attachment->ifindex, prog_fd, XDP_FLAGS_DRV_MODE);
+	if (fd < 0)
+		return fd;
+	attachment->xdp_link = fd;
+	return 0;
+}
+
 static void attach_close_link(int *fd)
 {
 	if (*fd >= 0)

@@ -60,6 +60,15 @@ int attach_tc(struct attachment *attachment, int ifindex, int ingress_fd, int eg
  */
 int attach_replace(struct attachment *attachment, int ifindex, int xdp_fd, int ingress_fd, int egress_fd);
 
+/*
+ * Whether the driver forgets XDP when the machine sleeps: virtio_net in native mode (seen with Linux 6.12). The kernel goes on to show the
+ * program, but it does not run.
+ */
+bool attach_is_forgotten(const struct attachment *attachment, const char *driver);
+
+/* Attaches XDP in native mode anew, with the program that was attached. Returns 0 or -errno; then nothing is, and it may be tried again. */
+int attach_xdp_again(struct attachment *attachment, int prog_fd);
+
 /* Gives everything up and leaves it attached: somebody else has the links, too. */
 void attach_leave(struct attachment *attachment);
 

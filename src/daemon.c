@@ -22,6 +22,7 @@
 #include "reasons.h"
 #include "reload.h"
 #include "service.h"
+#include "slept.h"
 #include "util.h"
 
 enum {
@@ -288,6 +289,7 @@ int daemon_open(struct daemon *daemon, const struct netif *netif, struct datapat
 	int err;
 
 	memset(daemon, 0, sizeof(*daemon));
+	daemon->slept_ns = slept_ns();
 	daemon->held = (struct held)HELD_INIT;
 	daemon->held.take = daemon_on_held;
 	daemon->held.context = daemon;
@@ -434,6 +436,13 @@ static int daemon_each_second(struct daemon *daemon, uint64_t now_ns)
 	return daemon_check_netif(daemon);
 }
 
+static void daemon_on_wake(struct daemon *daemon)
+{
+	if (daemon->on_wake)
+		daemon->on_wake(daemon->each_second_context);
+	held_follow_cpus(&daemon->held);
+}
+
 static int daemon_on_timer(struct daemon *daemon)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -443,6 +452,8 @@ static int daemon_on_timer(struct daemon *daemon)
 	if (read(daemon->timer_fd, &expirations, sizeof(expirations)) < 0)
 		return 0;
 	held_retire(&daemon->held);
+	if (slept_anew(&daemon->slept_ns))
+		daemon_on_wake(daemon);
 	walked = clock_tick(&daemon->clock, now_ns);
 	if (walked != CLOCK_NOT_WALKED && daemon_each_second(daemon, now_ns))
 		return -ENODEV;

@@ -48,7 +48,9 @@ struct daemon {
 	int epoll_fd, signal_fd, timer_fd;
 	struct daemon_source sources[DAEMON_SOURCES_MAX];
 	void (*each_second)(void *context); /* NULL: nothing more is to be done */
-	void *each_second_context;
+	void (*on_wake)(void *context);	    /* the machine has slept; NULL: as above */
+	void *each_second_context;	    /* of both */
+	uint64_t slept_ns;		    /* in its life */
 	int stopped_by;		 /* the signal that ended the loop; 0: none has */
 	struct staging *staging; /* NULL: none */
 	struct live *live;	 /* NULL: nothing follows anything */

@@ -8,15 +8,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/sysinfo.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
+#include "slept.h"
 #include "util.h"
 
 #define HELD_ONLINE "/sys/devices/system/cpu/online"
-
-#define HELD_SLEEP_NS 100000000ULL /* the clocks are not read at one moment, so less is no sleep */
 
 enum {
 	HELD_BYTES_MIN = 256 << 10, /* of the buffer of one CPU */
@@ -115,29 +113,13 @@ static void held_read_cpus(char *cpus, size_t size)
 	cpus[strcspn(cpus, "\n")] = '\0';
 }
 
-static uint64_t held_read_clock(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
-}
-
-/* One of the two clocks stands still while the machine sleeps. */
-static uint64_t held_slept_ns(void)
-{
-	uint64_t awake_ns = held_read_clock(CLOCK_MONOTONIC);
-
-	return held_read_clock(CLOCK_BOOTTIME) - awake_ns;
-}
-
 int held_open(struct held *held, int map_fd, int epoll_fd, uint64_t tag)
 {
 	held->map_fd = map_fd;
 	held->epoll_fd = epoll_fd;
 	held->tag = tag;
 	held_read_cpus(held->cpus, sizeof(held->cpus));
-	held->slept_ns = held_slept_ns();
+	held->slept_ns = slept_ns();
 	return held_make(held, &held->now);
 }
 
@@ -153,7 +135,7 @@ void held_retire(struct held *held)
 	held_free(held, &held->old);
 }
 
-static int held_replace(struct held *held, const char *cpus, uint64_t slept_ns)
+static int held_replace(struct held *held, const char *cpus, uint64_t slept)
 {
 	struct held_buffers made = { .map_fd = -1 };
 	int err = held_make(held, &made);
@@ -163,7 +145,7 @@ static int held_replace(struct held *held, const char *cpus, uint64_t slept_ns)
 	held_retire(held);
 	held->old = held->now;
 	held->now = made;
-	held->slept_ns = slept_ns;
+	held->slept_ns = slept;
 	memcpy(held->cpus, cpus, sizeof(held->cpus));
 	/* Another CPU may be writing into it this very moment: the rest comes by held_retire(). */
 	perf_buffer__consume(held->old.buffers);
@@ -172,26 +154,26 @@ static int held_replace(struct held *held, const char *cpus, uint64_t slept_ns)
 
 int held_renew(struct held *held)
 {
-	uint64_t slept_ns = held_slept_ns();
+	uint64_t slept = slept_ns();
 	char cpus[HELD_CPUS_MAX];
 
 	held_read_cpus(cpus, sizeof(cpus));
-	return held_replace(held, cpus, slept_ns);
+	return held_replace(held, cpus, slept);
 }
 
 void held_follow_cpus(struct held *held)
 {
 	static struct log_rate rate = LOG_RATE_INIT(60);
-	uint64_t slept_ns = held_slept_ns();
+	uint64_t slept = slept_ns();
 	char cpus[HELD_CPUS_MAX];
 	bool changed;
 	int err;
 
 	held_read_cpus(cpus, sizeof(cpus));
 	changed = strcmp(cpus, held->cpus);
-	if (!changed && slept_ns < held->slept_ns + HELD_SLEEP_NS)
+	if (!changed && slept < held->slept_ns + SLEPT_MIN_NS)
 		return;
-	err = held_replace(held, cpus, slept_ns);
+	err = held_replace(held, cpus, slept);
 	if (err) /* the old ones serve on as they can, until the next try */
 		log_rate_limited(&rate, LOG_LEVEL_WARN,
 				 "Cannot make buffers for the CPUs %s, on some of which datagrams cannot wait now: %s", cpus,

@@ -226,11 +226,48 @@ static bool succession_on_listener(void *context)
 	return false;
 }
 
+static void succession_store(struct succession *succession)
+{
+	struct handover handover;
+
+	handover_gather(&handover, succession->datapath, succession->attachment, succession->staging);
+	service_store(&handover);
+}
+
+/* Not under a successor, who has the link, too: when it has gone. */
+static void succession_remind(struct succession *succession)
+{
+	static struct log_rate rate = LOG_RATE_INIT(60);
+	int err;
+
+	if (!succession->forgotten || succession->takeover.peer_fd >= 0)
+		return;
+	err = attach_xdp_again(succession->attachment, succession->datapath->ingress_fd);
+	if (err) {
+		log_rate_limited(&rate, LOG_LEVEL_ERROR,
+				 "The machine has slept, and XDP cannot be attached anew: %s; nothing is received until that works, each second",
+				 strerror(-err));
+		return;
+	}
+	succession->forgotten = false;
+	succession_store(succession);
+	log_info("The machine has slept: XDP is attached anew, which %s has forgotten", succession->netif->driver);
+}
+
+static void succession_on_wake(void *context)
+{
+	struct succession *succession = context;
+
+	succession->forgotten = attach_is_forgotten(succession->attachment, succession->netif->driver);
+	succession_remind(succession);
+}
+
 static void succession_each_second(void *context)
 {
 	struct succession *succession = context;
 	int fd = succession->takeover.peer_fd;
 
+	succession_remind(succession);
 	service_ping();
 	takeover_tick(&succession->takeover);
 	if (succession->takeover.peer_fd != fd)
@@ -242,7 +279,6 @@ void succession_complete(struct succession *succession)
 	static const struct takeover_ops ops = {
 		.offer = succession_offer, .lock = succession_lock, .restore = succession_restore,
 	};
-	struct handover handover;
 	int err;
 
 	succession->takeover.ops = &ops;
@@ -253,13 +289,13 @@ void succession_complete(struct succession *succession)
 	if (err)
 		log_warn("Nobody will be able to take over (--takeover): %s", strerror(-err));
 	succession->daemon->each_second = succession_each_second;
+	succession->daemon->on_wake = succession_on_wake;
 	succession->daemon->each_second_context = succession;
 	if (succession->predecessor_fd >= 0)
 		takeover_finish(&succession->predecessor_fd);
 	succession->borrowed = false;
 	handover_close(&succession->handover);
-	handover_gather(&handover, succession->datapath, succession->attachment, succession->staging);
-	service_store(&handover);
+	succession_store(succession);
 }
 
 void succession_end(struct succession *succession)

@@ -36,6 +36,7 @@ struct succession {
 	struct mimic_config before;	/* what it told its programs */
 	bool follows;	/* goes on with that handover */
 	bool borrowed;	/* what is attached is somebody else's: the predecessor's still, or the successor's */
+	bool forgotten; /* the machine has slept, and XDP is to be attached anew */
 	bool patient;	/* the predecessor ends, and the lock will be free in a moment */
 	int predecessor_fd; /* -1: none that lives */
 	int listen_fd;

@@ -239,6 +239,24 @@ START_TEST(test_sleep)
 }
 END_TEST
 
+/* Each sleep is noticed once, and what is none is not. */
+START_TEST(test_slept_anew)
+{
+	uint64_t before_ns = slept_read_clock(CLOCK_BOOTTIME) - slept_read_clock(CLOCK_MONOTONIC);
+
+	ck_assert_uint_eq(before_ns, fake_slept_ns);
+	for (int i = 0; i < 3; i++) {
+		fake_awake_ns += 3600 * NSEC_PER_SEC;
+		ck_assert(!slept_anew(&before_ns));
+		fake_slept_ns += SLEPT_MIN_NS - 1;
+		ck_assert(!slept_anew(&before_ns));
+		fake_slept_ns += 1;
+		ck_assert(slept_anew(&before_ns));
+		ck_assert_uint_eq(before_ns, fake_slept_ns);
+	}
+}
+END_TEST
+
 /* The old ones serve on, until it works. */
 START_TEST(test_failure)
 {
@@ -284,6 +302,7 @@ int main(void)
 	tcase_add_test(tcase, test_samples);
 	tcase_add_test(tcase, test_cpus_change);
 	tcase_add_test(tcase, test_sleep);
+	tcase_add_test(tcase, test_slept_anew);
 	tcase_add_test(tcase, test_failure);
 	tcase_add_test(tcase, test_unreadable);
 	suite_add_tcase(suite, tcase);
