@@ -31,6 +31,7 @@
 #   for module builds, ...)    vm_unpack, as vm_fetch_kernel does
 #   other names of a suite     vm_update
 #   two VMs that talk          a guest script that begins with guest-pair.sh, and pair_run of pair.sh, as in nic.sh
+#   a VM that sleeps           suspend.sh
 #   a whole Debian             image.sh; or vm_qemu_args=(-drive ...,snapshot=on) and a guest script that mounts it
 #                              (virtio_blk, ext4 and 9p are in every guest) and chroots
 

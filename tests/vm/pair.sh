@@ -15,7 +15,9 @@
 #   pair_check WIRE PORTS [ARG...]      wirecheck on what was on a wire: TCP only, every checksum right; prints its line
 #   pair_syns WIRE LEFT-ADDRESS PORT    prints how many SYNs without ACK left sent, and how many right did
 #
-# A wire is a pair of NICs and a QEMU stream socket between them: pair_nics is an array with the model of each wire's NICs. QEMU writes
+# A wire is a pair of NICs and a QEMU stream socket between them: pair_nics is an array with the model of each wire's NICs. What one side
+# does not take holds the other up. With pair_lossy it is lost, as in real networks: then wires are UDP sockets, in a network namespace
+# that the caller has made, with lo up. QEMU writes
 # what passes it to wireN.pcap in $pair_dir, where left/ and right/ are the directories that vm_run calls VM_DIR, too.
 
 pair_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -23,7 +25,15 @@ pair_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$pair_here/../kmod/lib.sh"
 
 pair_nics=(virtio-net-pci)
+pair_lossy=
 pair_dir=${TEST_TMP:-${TMPDIR:-/tmp}}/pair
+
+# pair_datagrams HOST WIRE: the two ends of a wire that is UDP between local ports
+pair_datagrams()
+{
+	local port=$((20000 + 10 * $2)) inet=type=inet
+	echo "local.$inet,local.host=127.0.0.1,local.port=$((port + $1)),remote.$inet,remote.host=127.0.0.1,remote.port=$((port + 3 - $1))"
+}
 
 # pair_qemu_args SIDE: sets vm_qemu_args. Paths are relative, since those of sockets have to be short.
 pair_qemu_args()
@@ -34,6 +44,7 @@ pair_qemu_args()
 	vm_qemu_args=(-smp 1 -pidfile "$side.pid")
 	for i in "${!pair_nics[@]}"; do
 		netdev=stream,id=wire$i,server=$server,addr.type=unix,addr.path=wire$i
+		[ -z "$pair_lossy" ] || netdev=dgram,id=wire$i,$(pair_datagrams "$host" "$i")
 		vm_qemu_args+=(-netdev "$netdev" -device "${pair_nics[i]},netdev=wire$i,mac=52:54:00:77:0$i:0$host,romfile=")
 		[ "$side" = right ] || vm_qemu_args+=(-object "filter-dump,id=dump$i,netdev=wire$i,file=wire$i.pcap")
 		# eth1, when there is one wire or more
