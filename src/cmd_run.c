@@ -101,7 +101,7 @@ static int run_make_filters(struct run *run)
 		.publish = run_publish,
 		.context = run,
 		.ethernet = run->link_type == LINK_TYPE_ETH,
-		.follows = run->args->takeover || !handover_is_empty(&run->succession.handover),
+		.lenient = run->args->takeover || !handover_is_empty(&run->succession.handover) || service_is_one(),
 	};
 	if (!run->config.filter_count)
 		log_warn("No filter is given: no packet will be changed (see --filter)");

@@ -333,7 +333,7 @@ void live_follow_addresses(struct live *live)
 
 /* ---- names ---- */
 
-/* At the start no connection is lost by an error: a name that does not exist is none later either. */
+/* At a start from a terminal a name that does not exist is an error: somebody can look at it, and no connection is lost. */
 static int live_note_answer(struct live *live, struct name *name, const struct resolver_answer *answer, bool starting,
 			    uint64_t now_ns)
 {
@@ -378,9 +378,9 @@ static int live_resolve_one(struct live *live, struct name *name, int *patience_
 	}
 	names_asked(name, begin_ns);
 	if (poll(&poll_fd, 1, *patience_ms) > 0 && resolver_take(live->resolver, host, &answer)) {
-		if (live_note_answer(live, name, &answer, !live->follows, clock_now_ns()) < 0)
+		if (live_note_answer(live, name, &answer, !live->lenient, clock_now_ns()) < 0)
 			err = -ENOMEM;
-		else if ((answer.err == -ENOENT && !live->follows) || answer.err == -ENOMEM)
+		else if ((answer.err == -ENOENT && !live->lenient) || answer.err == -ENOMEM)
 			err = answer.err;
 		resolver_free_answer(&answer);
 	} else {

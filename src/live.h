@@ -35,8 +35,11 @@ struct live {
 
 	bool ethernet; /* frames of the interface begin with an Ethernet header */
 
-	/* An instance before knows of addresses: a host name that does not exist now is no error at the start. */
-	bool follows;
+	/*
+	 * A host name that does not exist now is no error at the start: an instance before knows of addresses, or this is a service, which
+	 * may start before there is DNS.
+	 */
+	bool lenient;
 
 	struct names names;
 	struct resolver *resolver;

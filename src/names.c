@@ -94,7 +94,7 @@ static uint64_t names_next(const struct names *names, const struct name *name, i
 	uint32_t seconds = names->interval_s;
 
 	if (err && !name->resolved)
-		seconds = err == -ENOENT ? NAMES_RETRY_FAILED_S : NAMES_RETRY_S;
+		seconds = NAMES_RETRY_S;
 	else if (err && seconds > NAMES_RETRY_FAILED_S)
 		seconds = NAMES_RETRY_FAILED_S;
 	return seconds ? now_ns + seconds * NAMES_SECOND_NS : UINT64_MAX;

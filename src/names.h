@@ -18,7 +18,7 @@
 #include "resolver.h"
 
 enum {
-	NAMES_RETRY_S = 5,	   /* a name that was never resolved, while nobody can tell */
+	NAMES_RETRY_S = 5,	   /* a name that was never resolved: while a machine starts, some resolvers say of every name that it does not exist */
 	NAMES_RETRY_FAILED_S = 60, /* any other after a lookup that failed, if it is not due earlier */
 	NAMES_DOUBT_S = 5,	   /* a peer that cannot be reached draws a lookup, but not more often */
 	NAMES_UNUSED_WALKS = 3,    /* without a connection, before an address that left is forgotten */

@@ -29,7 +29,7 @@ enum {
 
 static unsigned int service_stored; /* descriptors that systemd was given */
 
-static bool service_is_one(void)
+bool service_is_one(void)
 {
 	return getenv("NOTIFY_SOCKET");
 }
@@ -242,6 +242,11 @@ bool service_is_restarted(void)
 }
 
 #else
+
+bool service_is_one(void)
+{
+	return false;
+}
 
 void service_take_store(struct handover *handover)
 {

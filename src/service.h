@@ -11,6 +11,9 @@
 
 #include "handover.h"
 
+/* Whether systemd, or whoever speaks its protocol (NOTIFY_SOCKET), has started this process: nobody sits in front of it. */
+bool service_is_one(void);
+
 /* What the store had at the start of this process. To be called once, at first. */
 void service_take_store(struct handover *handover);
 
@@ -33,8 +36,8 @@ void service_stopping(void);
 void service_ping(void);
 
 /*
- * After SIGTERM: whether systemd is going to start a successor that can take over. Asks systemd for the job of the unit (which takes two
- * seconds at most); false when it cannot be found out. Logs.
+ * After SIGTERM: whether systemd is going to start a successor that can take over. Asks systemd for the job of the unit (some seconds,
+ * when that does not answer); false when it cannot be found out. Logs.
  */
 bool service_is_restarted(void);
 
