@@ -14,17 +14,18 @@ static void reload_keep(struct config *next, const struct config *now)
 {
 	const struct {
 		const char *key;
-		bool differs;
+		bool differs, attached; /* a restart, which is a takeover, leaves attached what is */
 	} fixed[] = {
-		{ "link_type", next->link_type != now->link_type },
-		{ "xdp_mode", next->xdp_mode != now->xdp_mode },
-		{ "use_libxdp", next->use_libxdp != now->use_libxdp },
-		{ "datapath", next->datapath != now->datapath },
+		{ "link_type", next->link_type != now->link_type, false },
+		{ "xdp_mode", next->xdp_mode != now->xdp_mode, true },
+		{ "use_libxdp", next->use_libxdp != now->use_libxdp, true },
+		{ "datapath", next->datapath != now->datapath, false },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
 		if (fixed[i].differs)
-			log_warn("%s cannot be changed while Mimic runs: the new value needs a restart", fixed[i].key);
+			log_warn("%s cannot be changed while Mimic runs: the new value needs %s", fixed[i].key,
+				 fixed[i].attached ? "a stop and a start" : "a restart");
 	}
 	next->link_type = now->link_type;
 	next->xdp_mode = now->xdp_mode;
