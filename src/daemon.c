@@ -468,9 +468,13 @@ static int daemon_on_timer(struct daemon *daemon)
 
 static void daemon_reload(struct live *live)
 {
+	int err;
+
 	service_reloading();
-	service_ready(reload_run(live) ? "The configuration cannot be read again; Mimic goes on as before" :
-					 "Mimic runs; the configuration is read again");
+	err = reload_run(live);
+	service_ready(err < 0 ? "The configuration cannot be read again; Mimic goes on as before" :
+		      err ? "Mimic runs; the configuration is read again, but the guard of plain UDP cannot be set" :
+			    "Mimic runs; the configuration is read again");
 }
 
 static bool daemon_is_told_to_stop(struct daemon *daemon)

@@ -291,6 +291,7 @@ int live_change(struct live *live, struct config *config, struct filter_sync_res
 	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
 	int err = names_make(&names, &live->names, config->filters, config->filter_count, config->resolve_interval_s,
 			     clock_now_ns());
+	bool guarded;
 
 	settings_apply(&settings, &config->settings);
 	netif_read_addrs(live->netif); /* if that fails we know those of before */
@@ -308,10 +309,10 @@ int live_change(struct live *live, struct config *config, struct filter_sync_res
 	config_free(live->config);
 	*live->config = *config;
 	*config = (struct config)CONFIG_INIT;
-	live_guard(live, true);
+	guarded = !live_guard(live, true);
 	live_warn_of_void(live, live->filters);
 	live->publish(live->context);
-	return 0;
+	return guarded ? 0 : LIVE_UNGUARDED;
 }
 
 void live_follow_addresses(struct live *live)

@@ -20,6 +20,10 @@
 #include "resolver.h"
 #include "udpguard_rules.h"
 
+enum {
+	LIVE_UNGUARDED = 1,
+};
+
 struct live {
 	/* All of them outlive this. */
 	const struct args_run *args;   /* the command line, which a reload begins with */
@@ -65,7 +69,8 @@ int live_set_filters(struct live *live, const struct filter_list *before);
 
 /*
  * To another configuration, which has been checked. *@config is taken over, or stays the caller's on errors, which are logged; then
- * nothing has changed. Fills *@result. Returns 0 or -errno.
+ * nothing has changed. Fills *@result. Returns 0 or -errno; LIVE_UNGUARDED: all is changed, but for the guard of plain UDP, which is
+ * logged.
  */
 int live_change(struct live *live, struct config *config, struct filter_sync_result *result);
 

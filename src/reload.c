@@ -70,11 +70,13 @@ int reload_run(struct live *live)
 		reload_keep(&next, live->config);
 		err = live_change(live, &next, &result);
 	}
-	if (err) {
+	if (err < 0) {
 		log_error("%s: nothing is changed, Mimic goes on as before", path);
 		return err;
 	}
 	log_set_level((int)live->config->log_level);
 	reload_say(path, &result);
-	return 0;
+	if (err == LIVE_UNGUARDED)
+		log_error("The guard of plain UDP is as before: what %s says of udp is not in force while Mimic does not run", path);
+	return err;
 }

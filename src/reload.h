@@ -7,7 +7,8 @@
 
 /*
  * Reads the command line and the file anew and goes by them, whole or, when there is any error, not at all. Everything is logged: all
- * errors, what has changed, what would need a restart. Returns 0, or -errno with nothing changed (-ENOENT: there is no file to read).
+ * errors, what has changed, what would need a restart. Returns 0, or -errno with nothing changed (-ENOENT: there is no file to read);
+ * LIVE_UNGUARDED as live_change().
  */
 int reload_run(struct live *live);
 
