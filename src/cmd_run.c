@@ -369,12 +369,12 @@ static void run_take_down(struct run *run)
 		staging_leave(&run->staging);
 		return;
 	}
+	if (!run->args->check && run->datapath.shared)
+		live_end_guard(&run->live); /* before anything gets past the filters */
 	if (run->datapath.shared)
 		datapath_clear_filters(&run->datapath);
 	if (run->daemon_open)
 		daemon_reset_peers(&run->daemon);
-	if (!run->args->check && run->datapath.shared)
-		live_end_guard(&run->live);
 	attach_detach(&run->attachment);
 	staging_close(&run->staging);
 }

@@ -21,7 +21,7 @@
 
 enum {
 	SERVICE_BARRIER_US = 1000000,
-	SERVICE_BUS_US = 2500000, /* for each of three questions; packets flow meanwhile, and TimeoutStopSec allows for it */
+	SERVICE_BUS_US = 2500000, /* for each of five calls; packets flow meanwhile, and TimeoutStopSec allows for it */
 };
 
 #define SERVICE_BUS   "org.freedesktop.systemd1"
