@@ -144,13 +144,10 @@ void check_config_filters(struct check_report *report, const struct facts *facts
 static bool check_same_settings(const struct facts_config *config, const struct filter *a, const struct filter *b)
 {
 	struct conn_settings of_a, of_b;
-	char text_a[SETTINGS_TEXT_MAX], text_b[SETTINGS_TEXT_MAX];
 
 	check_settings(config, a, &of_a);
 	check_settings(config, b, &of_b);
-	settings_print(text_a, sizeof(text_a), &of_a);
-	settings_print(text_b, sizeof(text_b), &of_b);
-	return !strcmp(text_a, text_b);
+	return !memcmp(&of_a, &of_b, sizeof(of_a)); /* (it has no holes) */
 }
 
 /* One end of a flow in each filter: such a flow is @local's, since the source end comes first on its way out. */
@@ -160,21 +157,28 @@ static bool check_share_flows(const struct filter *local, const struct filter *r
 	       addr_is_ipv4(&local->key.addr) == addr_is_ipv4(&remote->key.addr);
 }
 
+/* A wildcard and one of the addresses that it covers. */
+static bool check_is_covered(const struct filter *a, const struct filter *b)
+{
+	return a->wildcard != b->wildcard && a->key.origin == b->key.origin && a->key.port == b->key.port &&
+	       addr_is_ipv4(&a->key.addr) == addr_is_ipv4(&b->key.addr);
+}
+
+/* There may be millions of pairs: what is cheap comes first. */
 static void check_overlap(struct check_report *report, const struct facts_config *config, const struct filter *a, const struct filter *b)
 {
-	bool same_end = a->key.origin == b->key.origin && a->key.port == b->key.port &&
-			addr_is_ipv4(&a->key.addr) == addr_is_ipv4(&b->key.addr);
+	bool covered = check_is_covered(a, b);
 	char text_a[FILTER_TEXT_MAX], text_b[FILTER_TEXT_MAX];
 
-	if (check_same_settings(config, a, b))
+	if ((!covered && !check_share_flows(a, b)) || check_same_settings(config, a, b))
 		return; /* whichever is taken */
 	check_print_filter(text_a, sizeof(text_a), a);
 	check_print_filter(text_b, sizeof(text_b), b);
-	if (same_end && a->wildcard != b->wildcard) {
+	if (covered) {
 		check_say(report, CHECK_NOTE, "%s covers %s, too, with other settings: those of the address count for it",
 			  a->wildcard ? text_a : text_b, a->wildcard ? text_b : text_a);
 		check_advise(report, "nothing, if that is meant");
-	} else if (check_share_flows(a, b)) {
+	} else {
 		check_say(report, CHECK_NOTE, "a flow from %s to %s matches both, with different settings: those of the sender's end count", text_a,
 			  text_b);
 		check_advise(report, "give both the same settings, so that both ends of the flow agree");

@@ -613,6 +613,23 @@ START_TEST(test_overlaps)
 }
 END_TEST
 
+/* As many as there may be, within the time limit of a test: pairs of them must cost little. */
+START_TEST(test_thousands)
+{
+	struct filter_list *list = &facts.config.filters;
+
+	list->items = calloc(MIMIC_FILTERS_MAX, sizeof(*list->items));
+	for (uint32_t i = 0; i < MIMIC_FILTERS_MAX; i++) {
+		struct filter *filter = &list->items[list->count++];
+
+		filter->key = (struct filter_key){ .port = htons(5000), .origin = i % 64 ? ORIGIN_REMOTE : ORIGIN_LOCAL };
+		addr_from_ipv4(&filter->key.addr, htonl(0x0a000000 + i));
+		filter->prefix_len = ADDR_BITS;
+	}
+	expect_line("overlaps", CHECK_OK, "no two", NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("check");
@@ -620,6 +637,7 @@ int main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
+	tcase_set_timeout(tcase, 30);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, test_fine);
 	tcase_add_test(tcase, test_kernel);
@@ -647,6 +665,7 @@ int main(void)
 	tcase_add_test(tcase, test_instance);
 	tcase_add_test(tcase, test_filters);
 	tcase_add_test(tcase, test_overlaps);
+	tcase_add_test(tcase, test_thousands);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
