@@ -199,6 +199,30 @@ START_TEST(test_socket)
 }
 END_TEST
 
+/* Where stderr is the journal's, lines begin with the priorities of sd-daemon(3), without level or colour; and only there. */
+START_TEST(test_journal)
+{
+	char stream[64];
+	struct stat st;
+
+	take_pipe();
+	ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_set_level(LOG_LEVEL_TRACE);
+	log_error("a");
+	log_warn("b");
+	log_info("c");
+	log_debug("d");
+	log_trace("e");
+	ck_assert_str_eq(read_all(), "<3>a\n<4>b\n<6>c\n<7>d\n<7>e\n");
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino + 1);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_error("redirected");
+	ck_assert_str_eq(read_all(), "error: redirected\n");
+}
+END_TEST
+
 /* A terminal that nobody reads takes the last line in part, at most. */
 START_TEST(test_terminal)
 {
@@ -294,6 +318,7 @@ int main(void)
 	tcase_add_test(tcase, test_patience);
 	tcase_add_test(tcase, test_shared);
 	tcase_add_test(tcase, test_socket);
+	tcase_add_test(tcase, test_journal);
 	tcase_add_test(tcase, test_terminal);
 	tcase_add_test(tcase, test_reader_gone);
 	tcase_add_test(tcase, test_rate);
