@@ -19,6 +19,10 @@ static const struct {
 	{ REASON_DROP_HOLD_FAILED, "the daemon does not keep up: give it more CPU time (nice, CPUWeight=)" },
 	{ REASON_EVENT_LOST, "the daemon does not keep up: give it more CPU time (nice, CPUWeight=)" },
 	{ REASON_DROP_NO_CONN, "the table of connections is full" },
+	{ REASON_DROP_PASSIVE, "this side has handshake=0: and never begins a connection: the peer has to, so it must not have handshake=0: as well" },
+	{ REASON_DROP_HOLD_FULL, "the peer takes long to answer, or programs send much before it does; once it has answered nothing waits" },
+	{ REASON_DROP_WINDOW, "the peer acknowledges nothing: see whether its segments arrive (`mimic stats`, tcpdump), and whether it is overloaded" },
+	{ REASON_DROP_RX_UDP, "start Mimic at the peer, with a filter for that port; a peer without it may be a stranger" },
 	{ REASON_RX_REFUSED, "start Mimic at the peer, with a filter for that port" },
 };
 

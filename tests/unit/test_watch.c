@@ -76,6 +76,24 @@ START_TEST(test_each_cause_for_itself)
 }
 END_TEST
 
+/* What a wrong configuration of both ends leads to is said. */
+START_TEST(test_ends_that_do_not_fit)
+{
+	static const enum reason reasons[] = {
+		REASON_DROP_PASSIVE, REASON_RX_REFUSED, REASON_DROP_RX_UDP, REASON_DROP_RX_PADDING, REASON_DROP_WINDOW, REASON_DROP_HOLD_FULL,
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		struct watch watch = { 0 };
+
+		memset(counters, 0, sizeof(counters));
+		counters[reasons[i]] = 1;
+		expect_eq(tick(&watch, SECOND), 1);
+		expect_eq(said[0].reason, reasons[i]);
+	}
+}
+END_TEST
+
 /* A successor has the counters of the instance before. */
 START_TEST(test_inherited)
 {
@@ -102,6 +120,7 @@ int main(void)
 
 	tcase_add_test(tcase, test_says_once_in_a_while);
 	tcase_add_test(tcase, test_each_cause_for_itself);
+	tcase_add_test(tcase, test_ends_that_do_not_fit);
 	tcase_add_test(tcase, test_inherited);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
