@@ -74,6 +74,17 @@ no_room()
 	echo $((sum + $(while read -r _ dropped _; do echo $((0x$dropped)); done </proc/net/softnet_stat | awk '{ sum += $1 } END { print sum + 0 }')))
 }
 
+# has UNIT PROPERTY WORD...: all of them are there
+has()
+{
+	local unit=$1 property=$2 words word
+	shift 2
+	words=" $(systemctl show -P "$property" "$unit") "
+	for word; do
+		case $words in *" $word "*) ;; *) failed "$property of $unit lacks $word:$words" ;; esac
+	done
+}
+
 show_has() { mimic show -p wan0 2>/dev/null | grep -q -- "$1"; }
 journal_has() { journalctl -b -u $unit | grep -q -- "$1"; }
 
@@ -95,6 +106,12 @@ echo 'filter = local=10.77.0.1:5000,udp=drop' >/etc/mimic/wan0.conf
 systemctl daemon-reload
 systemctl enable --quiet $unit mimic-guard@wan0 || fail "systemctl enable"
 equal "$(property ActiveState)" inactive "the unit, without its interface"
+device=sys-subsystem-net-devices-wan0.device
+has $unit After $device network-pre.target
+has $unit BindsTo $device
+has $unit Before network-online.target
+has mimic-guard@wan0 After $device
+has mimic-guard@wan0 Before network-pre.target $unit
 equal "$(property JobTimeoutUSec)" 30s "how long it waits for its interface"
 property RequiresMountsFor | grep -q /etc/mimic || failed "it does not wait for its configuration: $(property RequiresMountsFor)"
 
@@ -175,6 +192,15 @@ between "$(value /tmp/send.log missing)" 0 $(($(no_room) - full)) "missing"
 equal "$(value /tmp/send.log duplicate)/$(value /tmp/send.log corrupt)" 0/0 "doubled, corrupt"
 stop $wirecheck "wirecheck"
 connected || failed "the connection is gone before the stop"
+
+# One that hangs is killed by the watchdog (after WatchdogSec= and TimeoutStopSec=, at most), and the next one goes on.
+old=$(property MainPID)
+ended_at_last() { ! [ -e "/proc/$old" ]; }
+kill -STOP "$old"
+poll 120 "the watchdog lets a hanging process be" ended_at_last
+follows "$old" "the watchdog"
+journal_has 'Watchdog timeout' || failed "it was not the watchdog"
+echo "the watchdog has done its part, up $(uptime_s) s"
 systemctl stop $unit || failed "systemctl stop"
 poll 3 "the peer heard of no end" disconnected
 equal "$(property Result)" success "result of the unit"
