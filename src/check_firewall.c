@@ -86,6 +86,27 @@ static bool check_drops(struct check_report *report, const struct facts *facts, 
 	return true;
 }
 
+/* What the peer of a remote= filter answers, as far as that is certain. False: nothing is dropped. */
+static bool check_drops_answers(struct check_report *report, const struct facts *facts, const struct filter *filter)
+{
+	struct nftrules_packet packet = {
+		.ipv4 = addr_is_ipv4(&filter->key.addr),
+		.incoming = true,
+		.established = true,
+		.answer = true,
+		.port = ntohs(filter->key.port),
+		.ifname = facts->ifname,
+	};
+	char where[160];
+
+	if (filter->key.origin != ORIGIN_REMOTE || !facts->firewall.rules ||
+	    nftrules_judge(facts->firewall.rules, &packet, where, sizeof(where)) != NFTRULES_DROPS)
+		return false;
+	check_say(report, CHECK_PROBLEM, "the chain %s drops UDP that comes back from port %u over IPv%d", where, packet.port, packet.ipv4 ? 4 : 6);
+	check_advise(report, "nft insert rule %s ct state established accept", where);
+	return true;
+}
+
 /* One line for the ports of all filters: it cannot be wrong. */
 static void check_list_ports(struct check_report *report, const struct filter_list *filters)
 {
@@ -110,8 +131,10 @@ void check_firewall_ports(struct check_report *report, const struct facts *facts
 	const struct filter_list *filters = &facts->config.filters;
 	size_t dropped = 0;
 
-	for (size_t i = 0; i < filters->count; i++)
+	for (size_t i = 0; i < filters->count; i++) {
 		dropped += check_drops(report, facts, &filters->items[i]);
+		dropped += check_drops_answers(report, facts, &filters->items[i]);
+	}
 	if (filters->count && !dropped)
 		check_list_ports(report, filters);
 }

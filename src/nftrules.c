@@ -112,7 +112,7 @@ static enum answer match_payload(const struct nftrules_packet *packet, const jso
 	const char *protocol = text_of(payload, "protocol"), *field = text_of(payload, "field");
 
 	if (is(protocol, "udp") || is(protocol, "th")) {
-		return is(field, "dport") ? contains(right, packet->port) : PERHAPS;
+		return is(field, packet->answer ? "sport" : "dport") ? contains(right, packet->port) : PERHAPS;
 	}
 	if ((is(protocol, "ip") && is(field, "protocol")) || (is(protocol, "ip6") && is(field, "nexthdr")))
 		return is_udp(right);

@@ -15,7 +15,8 @@
 struct nftrules_packet {
 	bool ipv4, incoming; /* incoming: hook input; else hook output */
 	bool established;    /* for conntrack: it belongs to a flow that went the other way, too; else the first one of its flow */
-	uint16_t port;	     /* destination, host order; the other end is unknown */
+	bool answer;	     /* it comes back: port is its source */
+	uint16_t port;	     /* destination, else; host order; the other end is unknown */
 	const char *ifname;
 };
 

@@ -483,11 +483,15 @@ START_TEST(test_firewall)
 	expect_line("firewall", CHECK_OK, "port 5000, 6000", NULL);
 	set_rules("{\"nftables\":[{\"chain\":{\"family\":\"inet\",\"table\":\"t\",\"name\":\"in\",\"type\":\"filter\",\"hook\":\"input\","
 		  "\"policy\":\"drop\"}}]}");
+	expect_line("firewall", CHECK_PROBLEM, "the chain inet t in drops UDP that comes back from port 6000 over IPv4",
+		    "nft insert rule inet t in ct state established accept");
+	expect(!find("firewall", "comes back from port 5000"));
 	expect_line("firewall", CHECK_PROBLEM, "the chain inet t in drops UDP that comes in for port 5000", "nft insert rule inet t in udp dport 5000 accept");
 	set_rules("{\"nftables\":[{\"chain\":{\"family\":\"inet\",\"table\":\"t\",\"name\":\"in\",\"type\":\"filter\",\"hook\":\"input\","
 		  "\"policy\":\"drop\"}},{\"rule\":{\"family\":\"inet\",\"table\":\"t\",\"chain\":\"in\",\"expr\":[{\"match\":{\"op\":\"in\","
 		  "\"left\":{\"ct\":{\"key\":\"state\"}},\"right\":[\"established\"]}},{\"accept\":null}]}}]}");
 	expect_line("firewall", CHECK_NOTE, "unless this host sent first", NULL);
+	expect(!find("firewall", "comes back"));
 	set_rules("{\"nftables\":[{\"chain\":{\"family\":\"ip\",\"table\":\"t\",\"name\":\"out\",\"type\":\"filter\",\"hook\":\"output\","
 		  "\"policy\":\"drop\"}}]}");
 	expect_line("firewall", CHECK_PROBLEM, "goes out to port 6000", "ip t out");

@@ -127,6 +127,12 @@ START_TEST(test_packets)
 	ck_assert_str_eq(where, "inet t in");
 	packet.established = true;
 	expect_eq(judge(INPUT("drop") IN(STATE("[\"established\",\"related\"]") ACCEPT)), NFTRULES_PASSES);
+	/* what comes back: its source is known, and its destination is not */
+	packet.answer = true;
+	expect_eq(judge(INPUT("drop") IN(PAYLOAD("==", "udp", "sport", "5000") ACCEPT)), NFTRULES_PASSES);
+	expect_eq(judge(INPUT("drop") IN(PAYLOAD("==", "udp", "sport", "5001") ACCEPT)), NFTRULES_DROPS);
+	expect_eq(judge(INPUT("drop") IN(PAYLOAD("==", "udp", "dport", "5000") ACCEPT)), NFTRULES_PERHAPS);
+	packet.answer = false;
 	packet.incoming = false;
 	expect_eq(judge(INPUT("drop")), NFTRULES_PASSES);
 	expect_eq(judge(CHAIN("inet", "out", "output", "drop") RULE("inet", "out", META("==", "oifname", "\"lo\"") ACCEPT)), NFTRULES_DROPS);
