@@ -112,6 +112,20 @@ void check_netif_xdp(struct check_report *report, const struct facts *facts)
 	}
 }
 
+void check_netif_libxdp(struct check_report *report, const struct facts *facts)
+{
+	const char *why = facts->netif.libxdp_why;
+
+	if (!facts->config.config.use_libxdp)
+		return;
+	if (!why) {
+		check_say(report, CHECK_OK, "use_libxdp = true is configured, and the library can be used");
+		return;
+	}
+	check_say(report, CHECK_NOTE, "use_libxdp = true is configured, but %s: Mimic attaches without it, alone on the interface", why);
+	check_advise(report, "install it, 1.3 or later (Debian: apt install libxdp1), or leave use_libxdp out");
+}
+
 void check_netif_tc(struct check_report *report, const struct facts *facts)
 {
 	const struct facts_netif *netif = &facts->netif;

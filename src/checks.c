@@ -29,6 +29,7 @@ static const struct {
 	{ "link-type", check_netif_link_type, true },
 	{ "native-xdp", check_netif_native_xdp, true },
 	{ "xdp-programs", check_netif_xdp, true },
+	{ "libxdp", check_netif_libxdp, false },
 	{ "tc-programs", check_netif_tc, true },
 	{ "qdisc", check_netif_qdisc, true },
 	{ "offloads", check_netif_offloads, true },

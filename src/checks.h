@@ -55,8 +55,8 @@ check_item_fn check_kernel_version, check_kernel_options, check_kernel_btf, chec
 	check_kernel_container;
 
 /* check_netif.c: of the interface. What they say when there is none is check_netif_state()'s. */
-check_item_fn check_netif_state, check_netif_link_type, check_netif_native_xdp, check_netif_xdp, check_netif_tc,
-	check_netif_qdisc, check_netif_offloads, check_netif_mtu, check_netif_wireguard;
+check_item_fn check_netif_state, check_netif_link_type, check_netif_native_xdp, check_netif_xdp, check_netif_libxdp,
+	check_netif_tc, check_netif_qdisc, check_netif_offloads, check_netif_mtu, check_netif_wireguard;
 
 /* check_firewall.c */
 check_item_fn check_firewall_netdev, check_firewall_ports;

@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libxdp.h"
+
 int facts_find(struct facts *facts, const struct facts_request *request)
 {
+	const char *why = NULL;
 	enum link_type link_type;
 	int err;
 
@@ -17,6 +20,9 @@ int facts_find(struct facts *facts, const struct facts_request *request)
 		facts_free(facts);
 		return err;
 	}
+	if (facts->config.config.use_libxdp && !libxdp_open(&why))
+		why = NULL;
+	facts->netif.libxdp_why = why;
 	facts_find_privileges(&facts->privileges);
 	link_type = facts->config.config.link_type ? facts->config.config.link_type : facts->netif.netif.link_type;
 	facts_find_kernel(&facts->kernel, &facts->privileges, link_type != LINK_TYPE_NONE);

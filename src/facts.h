@@ -83,6 +83,7 @@ struct facts_netif {
 	char xdp_mode[16]; /* of that program: native, skb, hardware */
 	struct facts_tc tc[FACTS_TC_MAX];
 	size_t tc_count;
+	const char *libxdp_why; /* where the configuration wants libxdp: why it cannot be used; NULL: it can. Static. */
 	uint64_t guard_dropped; /* by the guard of plain UDP, if there is one */
 	enum facts_answer tcx;	 /* the kernel has it, or else clsact is needed */
 	char qdisc[16];		 /* clsact, ingress; empty: neither */

@@ -374,6 +374,16 @@ START_TEST(test_xdp)
 }
 END_TEST
 
+START_TEST(test_libxdp)
+{
+	expect_nothing("libxdp");
+	facts.config.config.use_libxdp = true;
+	expect_line("libxdp", CHECK_OK, "can be used", NULL);
+	facts.netif.libxdp_why = "libxdp is not installed (libxdp.so.1)";
+	expect_line("libxdp", CHECK_NOTE, "but libxdp is not installed (libxdp.so.1): Mimic attaches without it", "install it");
+}
+END_TEST
+
 START_TEST(test_tc)
 {
 	facts.netif.tc[0] = (struct facts_tc){ .ingress = true, .tcx = true, .kind = "bpf", .program = { 8, "mimic_repair" } };
@@ -657,6 +667,7 @@ int main(void)
 	tcase_add_test(tcase, test_link_type);
 	tcase_add_test(tcase, test_native_xdp);
 	tcase_add_test(tcase, test_xdp);
+	tcase_add_test(tcase, test_libxdp);
 	tcase_add_test(tcase, test_tc);
 	tcase_add_test(tcase, test_qdisc);
 	tcase_add_test(tcase, test_sockets_once);
