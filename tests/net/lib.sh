@@ -745,12 +745,18 @@ chaos_count() {
 
 # --- how long traffic is interrupted ---
 
-# traffic_begin FROM TO [RATE]: datagrams from A, RATE (default 100) a second, until traffic_end; TO answers them
+# The namespace whose application sends: a or b; the other one answers.
+TRAFFIC_OF=a
+
+# traffic_begin FROM TO [RATE]: datagrams from TRAFFIC_OF, RATE (default 100) a second, until traffic_end; TO answers them
 traffic_begin() {
+	local other=b
+
+	[ "$TRAFFIC_OF" = a ] || other=a
 	LIB_RATE=${3:-100}
-	bg traffic-echo in_b "$TOOLS/udpflow" echo --bind "$2"
+	bg traffic-echo in_ns $other "$TOOLS/udpflow" echo --bind "$2"
 	ready traffic-echo
-	bg traffic in_a "$TOOLS/udpflow" send --bind "$1" --to "$2" --sizes 100 --count 1000000 --rate "$LIB_RATE" --reply \
+	bg traffic in_ns "$TRAFFIC_OF" "$TOOLS/udpflow" send --bind "$1" --to "$2" --sizes 100 --count 1000000 --rate "$LIB_RATE" --reply \
 		--errors-ok --timeout 3600
 }
 
@@ -764,7 +770,7 @@ traffic_end() {
 	TRAFFIC_LOST_MS=$(($(json_get "$TEST_TMP/traffic.out" missing) * 1000 / LIB_RATE))
 }
 
-# traffic_returns SECONDS: waits until A's application has an answer that it had not at the time of the call; sets
+# traffic_returns SECONDS: waits until the application of TRAFFIC_OF has an answer that it had not at the time of the call; sets
 # TRAFFIC_RETURN_MS, the time until then
 # shellcheck disable=SC2034
 traffic_returns() {
@@ -776,9 +782,9 @@ traffic_returns() {
 	TRAFFIC_RETURN_MS=$(($(now_ms) - start))
 }
 
-# UDP datagrams that sockets of A got
+# UDP datagrams that its sockets got
 lib_answers() {
-	in_a cat /proc/net/snmp /proc/net/snmp6 |
+	in_ns "$TRAFFIC_OF" cat /proc/net/snmp /proc/net/snmp6 |
 		awk '/^Udp: [0-9]/ { n += $2 } /^Udp6InDatagrams/ { n += $2 } END { print n }'
 }
 
