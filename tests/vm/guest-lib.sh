@@ -38,8 +38,13 @@ fail()
 # in_ns NAMESPACE COMMAND...
 in_ns() { /usr/sbin/ip netns exec "$@"; }
 
-# become NAMESPACE COMMAND...: only with &; the job's process id is then the command's.
-become() { exec /usr/sbin/ip netns exec "$@"; }
+# become NAMESPACE COMMAND...: only with &; the job's process id is then the command's. (Without it, the script would end here.)
+become()
+{
+	# shellcheck disable=SC2016
+	[ "$(exec sh -c 'echo $PPID')" != "$$" ] || fail "become without &: $*"
+	exec /usr/sbin/ip netns exec "$@"
+}
 
 uptime_s() { cut -d ' ' -f 1 /proc/uptime; }
 

@@ -142,7 +142,7 @@ become right ./wirecheck -i eth0 --port 6000 --dir out --no-udp --require syn=1 
 wirecheck=$!
 ready wirecheck
 # The handshake first: while it goes on, 128 datagrams wait, and an emulated machine may take longer than they do.
-become right ./udpflow send --to 10.77.0.1:5000 --bind 10.77.0.2:6000 --sizes 100 --count 1 --reply --wait 30 --timeout 60 >/tmp/first.log 2>&1 ||
+in_ns right ./udpflow send --to 10.77.0.1:5000 --bind 10.77.0.2:6000 --sizes 100 --count 1 --reply --wait 30 --timeout 60 >/tmp/first.log 2>&1 ||
 	fail "the first datagram"
 full=$(no_room)
 become right ./udpflow send --to 10.77.0.1:5000 --bind 10.77.0.2:6000 --sizes 100-200 --count 10000000 --rate "${RATE:-1000}" --reply --wait 30 \
