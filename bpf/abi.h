@@ -30,7 +30,7 @@ enum {
 	MIMIC_COMMANDS_MAX = 64,    /* in one run of the command program */
 	MIMIC_HALF_OPEN_MANY = 64,  /* half-open connections of responders; beyond, a second SYN of one is rarely answered */
 	MIMIC_HALF_OPEN_MAX = 4096, /* ... SYN cookies */
-	MIMIC_RESETS_MAX = 4096,    /* sources of which is known when they got a RST */
+	MIMIC_RESETS_MAX = 4096,    /* sources whose RSTs are counted */
 	MIMIC_EVENTS_BYTES = 1 << 20,
 	MIMIC_TRACES_BYTES = 1 << 20,
 	MIMIC_HELD_TOTAL_BYTES = 32 << 20, /* of all frames that wait in the daemon */

@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#include "core/rate.h"
 #include "core/tcpopt.h"
 #include "core/transform.h"
 #include "context.h"
@@ -19,7 +20,12 @@ enum {
 	INGRESS_CONTROL_MAX = 64, /* bytes of a control segment whose checksum is verified */
 	INGRESS_PARTIAL_AGE = 255, /* more packets than are between XDP and TC ingress (NAPI takes 64 at once) */
 	INGRESS_SUM_CHUNKS_MAX = 160, /* of WORK_SUM_CHUNK bytes: 10240, a jumbo frame */
+	INGRESS_RESET_BURST = 128, /* RSTs to one host at once ... */
+	INGRESS_RESETS_BURST = 256, /* ... and to all */
 };
+
+#define INGRESS_RESET_NS  (10 * NSEC_PER_MSEC) /* then one in so long to one host ... */
+#define INGRESS_RESETS_NS NSEC_PER_MSEC	       /* ... and to all */
 
 _Static_assert(INGRESS_CONTROL_MAX <= WORK_SUM_CHUNK, "control segments are summed in the chunk");
 
@@ -313,20 +319,22 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 	return XDP_PASS;
 }
 
-/* One RST in a tenth of a second for each source, and in a millisecond (a tick of the coarse clock) for all of them. */
+/*
+ * Whether a RST may go, by the limits for its receiver and for all. A host that has lost all its connections has to tell each of them;
+ * who sends in the name of another shall not get much at it.
+ */
 static __always_inline bool ingress_may_reset(const struct work *w)
 {
-	static volatile __u64 last_ns;
-	__u64 now_ns = w->env.now_ns, *source_ns;
+	static __u64 all_paid_ns;
+	__u64 now_ns = w->env.now_ns, first_ns = 0, *paid_ns;
 
-	if (conn_age(now_ns, last_ns) < NSEC_PER_MSEC)
-		return false;
-	source_ns = bpf_map_lookup_elem(&resets, &w->key.remote);
-	if (source_ns && conn_age(now_ns, *source_ns) < CONN_CHALLENGE_NS)
-		return false;
-	bpf_map_update_elem(&resets, &w->key.remote, &now_ns, BPF_ANY);
-	last_ns = now_ns;
-	return true;
+	paid_ns = bpf_map_lookup_elem(&resets, &w->key.remote);
+	if (!paid_ns) {
+		bpf_map_update_elem(&resets, &w->key.remote, &first_ns, BPF_ANY);
+		paid_ns = bpf_map_lookup_elem(&resets, &w->key.remote);
+	}
+	return paid_ns && rate_take(paid_ns, now_ns, INGRESS_RESET_NS, INGRESS_RESET_BURST) &&
+	       rate_take(&all_paid_ns, now_ns, INGRESS_RESETS_NS, INGRESS_RESETS_BURST);
 }
 
 /*

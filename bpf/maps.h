@@ -67,7 +67,7 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* When a source got its last RST: least recently used ones make room. */
+/* When the RSTs of a source are paid for (core/rate.h): least recently used ones make room. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, MIMIC_RESETS_MAX);

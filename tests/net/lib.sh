@@ -746,9 +746,10 @@ chaos_count() {
 # --- how long traffic is interrupted ---
 
 # The namespace whose application sends: a or b; the other one answers.
-TRAFFIC_OF=a
+TRAFFIC_OF=a TRAFFIC_FLOWS=1
 
-# traffic_begin FROM TO [RATE]: datagrams from TRAFFIC_OF, RATE (default 100) a second, until traffic_end; TO answers them
+# traffic_begin FROM TO [RATE]: datagrams from TRAFFIC_OF, RATE (default 100) a second in all, of TRAFFIC_FLOWS sockets (ports from that of
+# FROM on), until traffic_end; TO answers them
 traffic_begin() {
 	local other=b
 
@@ -757,7 +758,7 @@ traffic_begin() {
 	bg traffic-echo in_ns $other "$TOOLS/udpflow" echo --bind "$2"
 	ready traffic-echo
 	bg traffic in_ns "$TRAFFIC_OF" "$TOOLS/udpflow" send --bind "$1" --to "$2" --sizes 100 --count 1000000 --rate "$LIB_RATE" --reply \
-		--errors-ok --timeout 3600
+		--flows "$TRAFFIC_FLOWS" --errors-ok --timeout 3600
 }
 
 # traffic_end: sets TRAFFIC_LOST_MS, the time that the datagrams without an answer stand for
