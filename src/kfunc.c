@@ -33,25 +33,25 @@ kfunc_say(struct kfunc_probe *probe, enum kfunc_state state, const char *format,
 	va_end(args);
 }
 
-/* Whether modprobe would find a module for the running kernel. */
-static bool kfunc_is_installed(void)
+/* Whether modprobe would find a module for the running kernel: 1, 0, or -errno where nobody can see that. */
+static int kfunc_is_installed(void)
 {
 	_cleanup_free_ char *line = NULL;
 	struct utsname kernel;
-	bool found = false;
+	int found = 0;
 	char path[256];
 	size_t size = 0;
 	FILE *file;
 
 	if (uname(&kernel))
-		return false;
+		return -errno;
 	snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", kernel.release);
 	file = fopen(path, "re");
 	if (!file)
-		return false;
+		return errno == ENOENT ? 0 : -errno;
 	while (!found && getline(&line, &size, file) >= 0) {
 		line[strcspn(line, ":")] = '\0';
-		found = strstr(line, "/mimic.ko");
+		found = strstr(line, "/mimic.ko") != NULL;
 	}
 	fclose(file);
 	return found;
@@ -71,8 +71,12 @@ static bool kfunc_is_locked(void)
 
 static void kfunc_explain_absence(struct kfunc_probe *probe)
 {
-	if (!kfunc_is_installed())
+	int installed = kfunc_is_installed();
+
+	if (!installed)
 		kfunc_say(probe, KFUNC_ABSENT, "the kernel module mimic is not installed");
+	else if (installed < 0)
+		kfunc_say(probe, KFUNC_ABSENT, "the kernel module mimic is not loaded (and /lib/modules cannot be read: %s)", strerror(-installed));
 	else if (kfunc_is_locked())
 		kfunc_say(probe, KFUNC_UNUSABLE,
 			  "the kernel module mimic is installed, but not loaded: try `modprobe mimic`; if that says 'Key was rejected by "

@@ -208,8 +208,12 @@ equal "$(attached)" "" "what is left after a stop"
 equal "$(property NFileDescriptorStore)" 0 "descriptors in the store after a stop"
 guarded || failed "the guard is gone after a stop"
 
-# A start is afresh then; mimic stop ends a unit, too, for good.
+# A start is afresh then; it sees a module that could not be loaded. mimic stop ends a unit, too, for good.
+journal_has 'the kernel module mimic is not installed, and not needed' || failed "what it said of the module that there is not"
+mkdir -p "/lib/modules/$(uname -r)"
+echo 'extra/mimic.ko:' >>"/lib/modules/$(uname -r)/modules.dep"
 systemctl start $unit || failed "systemctl start"
+poll 10 "no word about a module that is not loaded" journal_has 'the kernel module mimic is installed, but not loaded: try .modprobe mimic'
 mimic stop wan0 || failed "mimic stop"
 is ActiveState inactive
 equal "$(attached)" "" "what is left after mimic stop"
