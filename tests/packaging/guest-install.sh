@@ -4,12 +4,14 @@
 # Script for a Debian of image.sh, in both machines of packaging_vm (vm.sh), once for each start of them. $PHASE:
 #
 #   install   from nothing to WireGuard over Mimic, as README's "Install" and docs/getting-started.md say
-#   up        after a reboot: all is there by itself
+#   up        after a reboot: all is there by itself, and stays there over an upgrade of the package
 #   next      another kernel is installed, and the module is built for it
 #   remove    removed, and purged: nothing is left but the configuration
 #
 # /t has debs/ (Mimic's packages), repo/ (an archive for apt), commands.after (of README), and the directory of the host called both.
 
+# The kernel starts from the command line of QEMU: no initramfs is needed, which would take minutes to make.
+export INITRD=No
 host=1 peer=2
 [ "$SIDE" = left ] || { host=2; peer=1; }
 export DEBIAN_FRONTEND=noninteractive
@@ -58,7 +60,7 @@ works()
 	both "services of $PHASE"
 	until_true 120 ping -c 1 -W 2 10.99.0.$peer || fail "no ping through WireGuard"
 	ping -c 3 -W 5 -M 'do' -s 1400 10.99.0.$peer || fail "no full-size ping through WireGuard"
-	mimic show -c eth0 >/tmp/show
+	mimic show eth0 >/tmp/show
 	grep -q 'State: Established' /tmp/show || { cat /tmp/show; fail "no connection"; }
 	lsmod | grep -q '^mimic ' || fail "the module is not loaded"
 	grep 'Datapath: kfunc' /tmp/show || { cat /tmp/show; fail "Mimic does not use the module"; }
@@ -89,9 +91,7 @@ install()
 	# Man pages are left out of the image, but the administrator of this machine wants them.
 	rm -f /etc/dpkg/dpkg.cfg.d/*mmdebstrap /etc/apt/sources.list.d/*
 	echo 'deb [trusted=yes] file:/t/repo ./' >/etc/apt/sources.list
-	echo 'APT::Get::Assume-Yes "true"; APT::Sandbox::User "root";' >/etc/apt/apt.conf.d/yes
-	mkdir -p /etc/initramfs-tools
-	echo update_initramfs=no >/etc/initramfs-tools/update-initramfs.conf
+	echo 'APT::Get::Assume-Yes "true"; APT::Sandbox::User "root"; DPkg::Options { "--force-confold"; };' >/etc/apt/apt.conf.d/yes
 	apt-get -q update || fail "apt-get update"
 	printf '[Match]\nName=eth0\n[Network]\nAddress=192.0.2.%s/24\nLinkLocalAddressing=no\n' $host >/etc/systemd/network/eth0.network
 	systemctl -q enable --now systemd-networkd || fail "networkd"
@@ -137,6 +137,33 @@ install()
 		fail "no completion"
 }
 
+up()
+{
+	works
+	upgraded
+}
+
+# An upgrade of the package (to the same version) keeps the connection, and loses nothing of the tunnel.
+upgraded()
+{
+	old=$(since_boot mimic@eth0 MainPID)
+	ping -i 0.1 -c 3000 10.99.0.$peer >/tmp/pings 2>&1 &
+	pings=$!
+	apt-get -q install --reinstall ./debs/mimic_*.deb || fail "apt-get install --reinstall"
+	until_true 120 systemctl -q is-active mimic@eth0 || fail "mimic@eth0 is not up after an upgrade"
+	sleep 2
+	kill -INT $pings
+	wait $pings
+	tail -n 2 /tmp/pings
+	[ "$(since_boot mimic@eth0 MainPID)" != "$old" ] || fail "an upgrade has not restarted the service"
+	journalctl -b "_PID=$(since_boot mimic@eth0 MainPID)" | grep -q 'Mimic goes on' || fail "an upgrade has not kept the connection"
+	sent=$(sed -n 's/ packets transmitted.*//p' /tmp/pings)
+	received=$(sed -n 's/.*transmitted, \([0-9]*\) received.*/\1/p' /tmp/pings)
+	# (One may be under way at the end.)
+	[ "$received" -ge $((sent - 1)) ] || fail "an upgrade has lost $((sent - received)) of $sent pings"
+	both "upgrades of $PHASE on $(uname -r)"
+}
+
 next()
 {
 	works
@@ -151,7 +178,7 @@ remove()
 	apt-get -q remove mimic mimic-dkms || fail "apt-get remove"
 	! command -v mimic || fail "mimic is still there"
 	! systemctl -q is-active mimic@eth0 || fail "mimic@eth0 is still active"
-	bpftool net show dev eth0 | grep mimic_ && fail "programs are still attached"
+	bpftool net show dev eth0 | grep mimic_ | grep -v mimic_udpguard && fail "programs are still attached"
 	tc filter show dev eth0 egress | grep -q mimic_udpguard || fail "a removal opens the guard"
 	[ -z "$(dkms status -m mimic)" ] || fail "dkms: $(dkms status)"
 	! find /lib/modules -name 'mimic.ko*' | grep . || fail "modules are left"
@@ -167,9 +194,6 @@ remove()
 [ "$SYSTEM_STATE" = running ] || fail "the system is $SYSTEM_STATE"
 mkdir -p /mnt/both
 mount -t 9p -o trans=virtio,version=9p2000.L,cache=none both /mnt/both || fail "no directory of the host"
-case $PHASE in
-up) works ;;
-*) $PHASE ;;
-esac
+$PHASE
 umount /mnt/both
 echo "$PHASE: done"

@@ -57,7 +57,8 @@ packaging_vm_archive()
 	{
 		root=$(kmod_root "$suite" apt) && kmod_in "$root" bash -exc "$sources"'
 			release=$4 next_release=$5
-			apt=(apt-get -q -o Dir::Cache::archives="$dir/repo" install --download-only --no-install-recommends)
+			# (As if nothing were installed: the machines may have older packages than this root.)
+			apt=(apt-get -q -o Dir::State::status=/dev/null -o Dir::Cache::archives="$dir/repo" install --download-only --no-install-recommends)
 			"${apt[@]}" dkms gcc make wireguard-tools man-db bash-completion iproute2 libbpf1 libjansson4 libmnl0 libsystemd0 \
 				"linux-headers-$release"
 			[ -z "$next_release" ] || "${apt[@]}" -t "$6" "linux-image-$next_release" "linux-headers-$next_release"
@@ -88,7 +89,7 @@ packaging_vm_side()
 		      -fsdev "local,id=both,path=$dir/both,security_model=none" -device "virtio-9p-pci,fsdev=both,mount_tag=both")
 	vm_env=("SIDE=$side" "PHASE=$3" "NEXT=$packaging_next" "VERSION=$(kmod_version)")
 	# shellcheck disable=SC2030
-	export VM_DIR=$dir/$side.$3 VM_ACCEL=${VM_ACCEL:-tcg} VM_TIMEOUT=${VM_TIMEOUT:-1800} VM_MEMORY=1024
+	export VM_DIR=$dir/$side.$3 VM_ACCEL=${VM_ACCEL:-tcg} VM_TIMEOUT=${VM_TIMEOUT:-3000} VM_MEMORY=1024
 	image_run "$kernel" "$packaging_vm_here/guest-install.sh" "$dir/commands.after" "$dir/debs" "$dir/repo"
 )
 
@@ -116,6 +117,11 @@ packaging_vm_phase()
 	cat "$dir/left.out"
 	echo "=== $phase, right"
 	cat "$dir/right.out"
+	# A script that ends before its last line has not done what it is there for.
+	if [ "$status" = 0 ] && ! { grep -q "^$phase: done" "$dir/left.out" && grep -q "^$phase: done" "$dir/right.out"; }; then
+		vm_log "$phase: a script ended early"
+		status=1
+	fi
 	return "$status"
 }
 

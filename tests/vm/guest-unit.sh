@@ -112,7 +112,7 @@ has $unit BindsTo $device
 has $unit Before network-online.target
 has mimic-guard@wan0 After $device
 has mimic-guard@wan0 Before network-pre.target $unit
-equal "$(property JobTimeoutUSec)" 30s "how long it waits for its interface"
+equal "$(property JobTimeoutUSec)" 1min "how long it waits for its interface"
 property RequiresMountsFor | grep -q /etc/mimic || failed "it does not wait for its configuration: $(property RequiresMountsFor)"
 
 make_ns right
