@@ -2,7 +2,8 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0-only
 # Script for a Debian of image.sh: mimic@wan0.service, as make install made it, on an interface that comes later. A flow goes on while
-# it is restarted and killed; a stop leaves nothing. /t has guest-lib.sh, udpflow, wirecheck and root/, which `make install` filled.
+# it is restarted and killed; a stop leaves nothing. /t has guest-lib.sh, udpflow, wirecheck, mimic-other (of another ABI), the units of
+# docs/examples and root/, which `make install` filled.
 # shellcheck source-path=SCRIPTDIR source=guest-lib.sh
 . ./guest-lib.sh
 
@@ -201,6 +202,37 @@ poll 120 "the watchdog lets a hanging process be" ended_at_last
 follows "$old" "the watchdog"
 journal_has 'Watchdog timeout' || failed "it was not the watchdog"
 echo "the watchdog has done its part, up $(uptime_s) s"
+
+# The figures for Prometheus, by the units of docs/examples.
+mkdir -p /var/lib/prometheus/node-exporter
+cp mimic-stats.service mimic-stats.timer /etc/systemd/system/
+systemctl daemon-reload
+systemctl start mimic-stats.service || failed "mimic-stats.service"
+grep -qx 'mimic_up{interface="wan0"} 1' /var/lib/prometheus/node-exporter/mimic.prom || failed "figures: $(cat /var/lib/prometheus/node-exporter/*)"
+rm /var/lib/prometheus/node-exporter/mimic.prom
+systemctl start mimic-stats.timer || failed "mimic-stats.timer"
+poll 60 "the timer writes no figures" [ -e /var/lib/prometheus/node-exporter/mimic.prom ]
+systemctl stop mimic-stats.timer
+
+# An upgrade to a program that cannot go on with these connections says so, and begins afresh.
+program=$(command -v mimic)
+cp "$program" mimic-own
+# upgrade FILE: as a package does it
+upgrade() { cp "$1" "$program.new" && mv "$program.new" "$program" || fail "$1"; }
+upgrade mimic-other
+old=$(property MainPID)
+systemctl restart $unit || failed "systemctl restart, another ABI"
+is ActiveState active
+[ "$(property MainPID)" != "$old" ] || failed "another ABI: the old process still runs"
+journal_has 'Cannot go on with the connections.*another version' || failed "no word of another ABI"
+journalctl -b "_PID=$(property MainPID)" | grep -q 'Mimic goes on' && failed "it goes on with connections of another ABI"
+in_ns right ./udpflow send --to 10.77.0.1:5000 --bind 10.77.0.2:6001 --sizes 100 --count 1 --reply --wait 30 --timeout 60 >/tmp/first.log 2>&1 ||
+	failed "no answer after a start with another ABI"
+upgrade mimic-own
+systemctl restart $unit || failed "systemctl restart, back"
+in_ns right ./udpflow send --to 10.77.0.1:5000 --bind 10.77.0.2:6001 --sizes 100 --count 1 --reply --wait 30 --timeout 60 >/tmp/first.log 2>&1 ||
+	failed "no answer after the way back"
+echo "another ABI begins afresh, up $(uptime_s) s"
 systemctl stop $unit || failed "systemctl stop"
 poll 3 "the peer heard of no end" disconnected
 equal "$(property Result)" success "result of the unit"
