@@ -187,7 +187,7 @@ struct mimic_command {
 struct mimic_config {
 	__u32 abi;	    /* MIMIC_ABI */
 	__u32 ifindex;	    /* of the interface */
-	__u32 release_mark; /* of the datagrams that the daemon sends back */
+	__u32 release_mark; /* of what the daemon sends: control segments, and datagrams that waited */
 	__u32 staged_mark;  /* of what the staging device sends back */
 	struct siphash_key isn_key; /* secret, new at each start that is no takeover */
 	__u8 ethernet; /* frames begin with an Ethernet header */

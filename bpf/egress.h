@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "context.h"
+#include "egress_control.h"
 #include "egress_transform.h"
 #include "flow.h"
 #include "fragments.h"
@@ -296,8 +297,11 @@ static __always_inline int egress(struct __sk_buff *skb)
 	struct work *w;
 	int verdict;
 
-	if (skb_parse(skb, config.ethernet, &pkt) != PARSE_OK || (pkt.proto != PROTO_UDP && !(pkt.later_fragment && pkt.ipv6)))
+	if (skb_parse(skb, config.ethernet, &pkt) != PARSE_OK || (pkt.proto != PROTO_UDP && !(pkt.later_fragment && pkt.ipv6))) {
+		if (pkt.proto == PROTO_TCP && skb->mark == config.release_mark)
+			egress_control(skb, &pkt);
 		return icmp_error_is_possible(&pkt) ? icmp_quote(skb, &pkt) : TC_ACT_UNSPEC;
+	}
 	if (!pkt.later_fragment && !ports_are_wanted(pkt.src_port, pkt.dst_port))
 		return TC_ACT_UNSPEC;
 	w = work_area(WORK_EGRESS);

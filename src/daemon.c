@@ -236,7 +236,7 @@ static int daemon_open_fds(struct daemon *daemon, const struct datapath_options 
 	};
 	sigset_t signals;
 
-	daemon->control_fd = control_open(daemon->netif->ifindex, 0);
+	daemon->control_fd = control_open(daemon->netif->ifindex, options->release_mark);
 	if (daemon->control_fd < 0)
 		return daemon->control_fd;
 	daemon->release_fd = control_open(daemon->netif->ifindex, options->release_mark);

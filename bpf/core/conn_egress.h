@@ -6,6 +6,7 @@
 #include "conn_life.h"
 #include "conn_queue.h"
 #include "conn_state.h"
+#include "csum.h"
 
 /* It looks as if the peer had lost the connection: a new one will carry what comes now. */
 CORE_FN bool conn_check_holds(const struct conn *conn)
@@ -48,6 +49,25 @@ CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, _
 	}
 	if (conn->snd_wnd < conn_peer_window_full(conn) / 2 && conn_age(env->now_ns, conn->probe_ns) >= CONN_PROBE_INTERVAL_NS)
 		conn_send_probe(conn, env, eff);
+}
+
+/*
+ * An ACK of ours that was decided on earlier leaves only now, so it says what is so now: the announced ack does not go back behind data
+ * that left meanwhile. Whether it had to be changed, and its checksum with it. One of an older connection stays as it is.
+ */
+CORE_FN bool conn_refresh_ack(const struct conn *conn, struct tcp_header *tcp)
+{
+	__u32 behind = conn->snd_nxt - be32_to_host(tcp->seq), ahead = conn->rcv_nxt - be32_to_host(tcp->ack);
+	__be32 ack = host_to_be32(conn->rcv_nxt);
+	__be16 window = host_to_be16(conn_window_field(conn));
+
+	if (conn->state != CONN_ESTABLISHED || (behind | ahead) >> 31 || (!ahead && window == tcp->window))
+		return false;
+	tcp->check = csum_replace(tcp->check, tcp->ack, ack);
+	tcp->check = csum_replace(tcp->check, tcp->window, window);
+	tcp->ack = ack;
+	tcp->window = window;
+	return true;
 }
 
 /*

@@ -603,6 +603,58 @@ START_TEST(test_open_checksum_is_marked)
 }
 END_TEST
 
+/* A control segment of the daemon leaves: with these flags and numbers, and, but for the mark, as ack and window say. */
+static void expect_control(struct rig *rig, const struct frame_spec *flow, __u32 mark, __u8 flags, __u32 seq, __u32 ack, __u32 ack_out,
+			   __u16 window_out)
+{
+	struct __sk_buff ctx = { .mark = mark };
+	struct frame_spec spec = *flow;
+	struct frame expected;
+
+	spec.proto = IPPROTO_TCP;
+	spec.tcp = (struct frame_tcp){ .seq = seq, .ack = ack_out, .window = window_out, .flags = flags };
+	frame_build(&expected, &spec);
+	spec.tcp.ack = ack;
+	spec.tcp.window = 0x2000;
+	frame_build(&frame, &spec);
+	expect(!rig_try_egress(rig->datapath.egress_fd, frame.bytes, frame.len, &ctx, &run));
+	expect_eq(run.verdict, (uint32_t)TC_ACT_UNSPEC);
+	expect_eq(run.mark, mark == RIG_RELEASE_MARK ? 0 : mark);
+	rig_expect_bytes(rig, "control segment", run.bytes, run.len, expected.bytes, expected.len);
+}
+
+/* What the daemon decided on earlier acknowledges what has come since. Only its own, only ACKs, and only of this connection. */
+START_TEST(test_control_is_refreshed)
+{
+	enum { SND = 5000, LATE = 0x2000, FULL = CONN_WINDOW_FULL >> CONN_WINDOW_SCALE };
+	struct rig *rig = rig_reset(_i);
+	struct frame_spec spec;
+
+	for (unsigned int variant = 0; variant < 8; variant++) {
+		struct conn_key key = begin(rig, &spec, variant & 1, 0);
+		struct mimic_conn conn = rig_established(SND, ISN, 0);
+
+		spec.vlans = variant / 2 % 3;
+		spec.payload_len = variant >= 6; /* a window probe */
+		rig_put(rig, &key, &conn);
+		expect_control(rig, &spec, RIG_RELEASE_MARK, TCP_ACK, SND, ISN - 7000, ISN, FULL);
+		expect_control(rig, &spec, RIG_RELEASE_MARK, TCP_ACK, SND - 300, ISN - 1, ISN, FULL);
+		expect_control(rig, &spec, RIG_RELEASE_MARK, TCP_ACK, SND - 1, ISN, ISN, FULL);
+		expect_control(rig, &spec, 0, TCP_ACK, SND, ISN - 7000, ISN - 7000, LATE);
+		expect_control(rig, &spec, 77, TCP_ACK, SND, ISN - 7000, ISN - 7000, LATE);
+		expect_control(rig, &spec, RIG_RELEASE_MARK, TCP_RST, SND, ISN - 7000, ISN - 7000, LATE);
+		expect_control(rig, &spec, RIG_RELEASE_MARK, TCP_SYN | TCP_ACK, SND, ISN - 7000, ISN - 7000, LATE);
+		expect_control(rig, &spec, RIG_RELEASE_MARK, TCP_ACK, SND + 1, ISN - 7000, ISN - 7000, LATE);
+		expect_control(rig, &spec, RIG_RELEASE_MARK, TCP_ACK, SND, ISN + 1, ISN + 1, LATE);
+		conn.c.state = CONN_SYN_SENT;
+		rig_put(rig, &key, &conn);
+		expect_control(rig, &spec, RIG_RELEASE_MARK, TCP_ACK, SND, ISN - 7000, ISN - 7000, LATE);
+		rig_remove_connections(rig);
+		expect_control(rig, &spec, RIG_RELEASE_MARK, TCP_ACK, SND, ISN - 7000, ISN - 7000, LATE);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("connection");
@@ -623,6 +675,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_refit_established, 0, RIG_COUNT);
 	tcase_add_loop_test(tcase, test_ports_of_filters, 0, RIG_COUNT);
 	tcase_add_loop_test(tcase, test_open_checksum_is_marked, 0, RIG_COUNT);
+	tcase_add_loop_test(tcase, test_control_is_refreshed, 0, RIG_COUNT);
 	suite_add_tcase(suite, tcase);
 	return rigs_run(suite);
 }

@@ -253,6 +253,22 @@ guarded || failed "the guard is gone after mimic stop"
 mimic stop --open wan0 || failed "mimic stop --open"
 guarded && failed "the guard is there after mimic stop --open"
 
+# In its sandbox it finds host names and libxdp.
+echo '10.77.0.2 peer.example' >>/etc/hosts
+printf 'filter = local=10.77.0.1:5000\nfilter = remote=peer.example:7000\nuse_libxdp = true\n' >/etc/mimic/wan0.conf
+systemctl start $unit || failed "systemctl start, with a name and libxdp"
+poll 20 "the name was not resolved" show_has 'Filter: remote=10.77.0.2:7000'
+ip -d link show dev wan0 | grep -q 'xdp_dispatcher' || failed "no dispatcher: $(ip -d link show dev wan0)"
+journal_has 'Cannot attach through libxdp' && failed "libxdp does not work in the sandbox"
+in_ns right ./udpflow send --to 10.77.0.1:5000 --bind 10.77.0.2:6002 --sizes 100 --count 1 --reply --wait 30 --timeout 60 >/tmp/first.log 2>&1 ||
+	failed "no answer through libxdp"
+old=$(property MainPID)
+systemctl restart $unit || failed "systemctl restart, with libxdp"
+follows "$old" "a restart with libxdp"
+systemctl stop $unit || failed "systemctl stop, with libxdp"
+equal "$(attached)" "" "what is left after a stop with libxdp"
+ip -d link show dev wan0 | grep -q xdp_dispatcher && failed "the dispatcher is left"
+
 # The interface goes: the daemon says so, and systemd stops the unit rather than starting it again and again.
 systemctl start $unit || failed "systemctl start"
 ip link del wan0
