@@ -6,9 +6,23 @@
 
 #include "checks.h"
 
+enum {
+	CHECK_WRITTEN_MAX = FILTER_END_MAX + FILTER_PLACE_MAX,
+};
+
 static void check_print_filter(char *text, size_t size, const struct filter *filter)
 {
 	filter_print_end(text, size, filter);
+}
+
+/* With the place where it is written, which those of an instance do not know. */
+static void check_print_written(char *text, size_t size, const struct facts_config *config, const struct filter *filter)
+{
+	char end[FILTER_END_MAX], place[FILTER_PLACE_MAX];
+
+	filter_print_end(end, sizeof(end), filter);
+	filter_print_place(place, sizeof(place), &filter->place);
+	snprintf(text, size, config->of_instance ? "%s" : "%s (%s)", end, place);
 }
 
 void check_settings(const struct facts_config *config, const struct filter *filter, struct conn_settings *settings)
@@ -168,12 +182,12 @@ static bool check_is_covered(const struct filter *a, const struct filter *b)
 static void check_overlap(struct check_report *report, const struct facts_config *config, const struct filter *a, const struct filter *b)
 {
 	bool covered = check_is_covered(a, b);
-	char text_a[FILTER_TEXT_MAX], text_b[FILTER_TEXT_MAX];
+	char text_a[CHECK_WRITTEN_MAX], text_b[CHECK_WRITTEN_MAX];
 
 	if ((!covered && !check_share_flows(a, b)) || check_same_settings(config, a, b))
 		return; /* whichever is taken */
-	check_print_filter(text_a, sizeof(text_a), a);
-	check_print_filter(text_b, sizeof(text_b), b);
+	check_print_written(text_a, sizeof(text_a), config, a);
+	check_print_written(text_b, sizeof(text_b), config, b);
 	if (covered) {
 		check_say(report, CHECK_NOTE, "%s covers %s, too, with other settings: those of the address count for it",
 			  a->wildcard ? text_a : text_b, a->wildcard ? text_b : text_a);
@@ -188,6 +202,8 @@ static void check_overlap(struct check_report *report, const struct facts_config
 /* A filter that is there twice. The list has each once, so those that were given are looked at. */
 static void check_repeated(struct check_report *report, const struct facts_config *config)
 {
+	char place_of_one[FILTER_PLACE_MAX], place_of_other[FILTER_PLACE_MAX];
+
 	for (size_t i = 0; i < config->config.filter_count; i++) {
 		const struct filter_spec *one = &config->config.filters[i];
 
@@ -197,8 +213,10 @@ static void check_repeated(struct check_report *report, const struct facts_confi
 			if (one->origin != other->origin || one->port != other->port || one->family != other->family || one->prefix_len != other->prefix_len ||
 			    strcmp(one->host, other->host) || strcmp(one->scope, other->scope))
 				continue;
-			check_say(report, CHECK_NOTE, "%s=%s, port %u, is given twice: the last one counts", filter_origin_name(one->origin), one->host,
-				  one->port);
+			filter_print_place(place_of_one, sizeof(place_of_one), &one->place);
+			filter_print_place(place_of_other, sizeof(place_of_other), &other->place);
+			check_say(report, CHECK_NOTE, "%s=%s, port %u, is given twice (%s, %s): the last one counts", filter_origin_name(one->origin),
+				  one->host, one->port, place_of_one, place_of_other);
 			check_advise(report, "leave one of them out");
 		}
 	}

@@ -43,6 +43,7 @@ static error_t guard_parse(int key, char *arg, struct argp_state *state)
 /* All but the host names. Returns 0 or -errno, logged. */
 static int guard_list(struct filter_list *list, const struct config *config, const char *ifname)
 {
+	char place[FILTER_PLACE_MAX];
 	int err = 0;
 
 	for (size_t i = 0; i < config->filter_count; i++) {
@@ -50,7 +51,8 @@ static int guard_list(struct filter_list *list, const struct config *config, con
 		int bad = filter_spec_is_name(&config->filters[i]) ? 0 : filter_list_add(list, &config->filters[i], ifname, &error);
 
 		if (bad) {
-			log_error("%s", error.text);
+			filter_print_place(place, sizeof(place), &config->filters[i].place);
+			log_error("%s: %s", place, error.text);
 			err = bad;
 		}
 	}

@@ -103,9 +103,22 @@ static int run_make_filters(struct run *run)
 		.ethernet = run->link_type == LINK_TYPE_ETH,
 		.lenient = run->args->takeover || !handover_is_empty(&run->succession.handover) || service_is_one(),
 	};
-	if (!run->config.filter_count)
-		log_warn("No filter is given: no packet will be changed (see --filter)");
 	return live_start(&run->live);
+}
+
+/* A file with an error is looked at to its end: whoever has to correct it gets to know all. */
+static int run_prepare(struct run *run)
+{
+	int bad = run_configure(run), err = 0;
+
+	if (bad && bad != -EINVAL)
+		return bad;
+	err = run_open_netif(run);
+	if (!err && !bad && !run->config.filter_count)
+		log_warn("No filter is given: no packet will be changed (see --filter)");
+	if (!err)
+		err = run_make_filters(run);
+	return bad ? bad : err;
 }
 
 static int run_lock_path(const struct run *run, char *path, size_t size)
@@ -324,12 +337,7 @@ static int run_start(struct run *run)
 	int err;
 
 	succession_init(&run->succession);
-	err = run_configure(run);
-
-	if (!err)
-		err = run_open_netif(run);
-	if (!err)
-		err = run_make_filters(run);
+	err = run_prepare(run);
 	if (!err) {
 		signal(SIGPIPE, SIG_IGN); /* whoever reads our messages may go before us */
 		daemon_block_signals();

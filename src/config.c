@@ -37,6 +37,7 @@ static int set_filter(struct config *config, const char *value, struct parse_err
 	filters = realloc(config->filters, (config->filter_count + 1) * sizeof(*filters));
 	if (!filters)
 		return -ENOMEM;
+	spec.place = config->place;
 	config->filters = filters;
 	filters[config->filter_count++] = spec;
 	return 0;
@@ -199,7 +200,7 @@ static int read_lines(struct config *config, FILE *file, struct reader *reader)
 
 	errno = 0;
 	while ((length = getline(&line, &size, file)) >= 0) {
-		number++;
+		config->place = (struct filter_place){ .path = reader->path, .line = ++number };
 		if (strlen(line) != (size_t)length)
 			err = settings_refuse(&error, "NUL byte in the line; expected text");
 		else
@@ -222,6 +223,7 @@ static int read_file(struct config *config, struct reader *reader)
 	if (config->missing)
 		return -ENOENT;
 	err = file ? read_lines(config, file, reader) : -errno;
+	config->place = (struct filter_place){ 0 };
 	if (file)
 		fclose(file);
 	if (err)

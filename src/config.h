@@ -46,6 +46,7 @@ struct config {
 	struct settings_patch settings; /* over CONN_SETTINGS_DEFAULT */
 	struct filter_spec *filters;	/* in the order in which they were given. Owned. */
 	size_t filter_count;
+	struct filter_place place; /* where filters come from that config_set() adds now */
 };
 
 enum {
@@ -73,8 +74,10 @@ typedef void (*config_report_fn)(void *context, enum log_level level, const char
  * @report (NULL: to the log), not only the first. A file that does not exist is a warning and not
  * an error, and config->missing says so; @path NULL means none.
  *
+ * Filters refer to @path from then on.
+ *
  * Returns 0, -EINVAL when the file has errors, or -errno when it cannot be read. After an error
- * *@config is half filled: free it.
+ * *@config is half filled, good for looking for more errors.
  */
 int config_load(struct config *config, const char *path, config_report_fn report, void *context);
 

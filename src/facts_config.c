@@ -61,14 +61,38 @@ static void facts_find_instance(struct facts_config *config, const struct netif 
 		runfile_free_info(&config->instance);
 }
 
+static void facts_take_error(struct facts_reading *reading, const struct filter_place *place, const struct parse_error *error)
+{
+	char text[FILTER_PLACE_MAX + sizeof(error->text) + 2], where[FILTER_PLACE_MAX];
+
+	filter_print_place(where, sizeof(where), place);
+	snprintf(text, sizeof(text), "%s: %s", where, error->text);
+	facts_take_message(reading, LOG_LEVEL_ERROR, text);
+}
+
 static int facts_add_filter(struct facts_reading *reading, const struct filter_spec *spec, const char *ifname)
 {
 	struct parse_error error;
 	int err = filter_list_add(&reading->config->filters, spec, ifname, &error);
 
 	if (err && err != -ENOMEM)
-		facts_take_message(reading, LOG_LEVEL_ERROR, error.text);
+		facts_take_error(reading, &spec->place, &error);
 	return err == -ENOMEM || reading->no_memory ? -ENOMEM : 0;
+}
+
+/* The filters are looked at as they are written, but for their number. */
+static int facts_count_filters(struct facts_reading *reading, const struct netif *netif)
+{
+	struct filter_list *filters = &reading->config->filters;
+	const struct filter *beyond;
+	struct parse_error error;
+
+	if (filter_list_expand(filters, netif->addrs, netif->addr_count))
+		return -ENOMEM;
+	beyond = filter_list_beyond(filters, MIMIC_FILTERS_MAX, netif->ifindex ? netif->name : "the interface", &error);
+	if (beyond)
+		facts_take_error(reading, &beyond->place, &error);
+	return filter_list_expand(filters, NULL, 0) || reading->no_memory ? -ENOMEM : 0;
 }
 
 /* Those of the instance, as its lock file has them: a name is resolved already, and what follows in brackets no part of it. */
@@ -105,6 +129,8 @@ int facts_find_config(struct facts_config *config, const struct facts_request *r
 		facts_find_instance(config, netif);
 	for (size_t i = 0; !err && i < config->config.filter_count; i++)
 		err = facts_add_filter(&reading, &config->config.filters[i], request->ifname);
+	if (!err)
+		err = facts_count_filters(&reading, netif);
 	config->of_instance = config->running && !config->config.filter_count;
 	if (!err && config->of_instance)
 		err = facts_take_instance_filters(&reading, request->ifname);

@@ -348,6 +348,12 @@ int filter_print_endpoint(char *buf, size_t size, const struct addr *addr, __be1
 	return snprintf(buf, size, addr_is_ipv4(addr) ? "%s:%u" : "[%s]:%u", text, ntohs(port));
 }
 
+int filter_print_place(char *buf, size_t size, const struct filter_place *place)
+{
+	/* (a path that is too long loses its end, not its line) */
+	return place->path ? snprintf(buf, size, "%.480s:%lu", place->path, place->line) : snprintf(buf, size, "--filter");
+}
+
 int filter_print_end(char *buf, size_t size, const struct filter *filter)
 {
 	const struct filter_key *key = &filter->key;

@@ -31,6 +31,13 @@ enum {
 	FILTER_ENDPOINT_MAX = 64, /* `[address]:port` with its NUL */
 	FILTER_END_MAX = 80,	  /* `origin=[prefix/length]:port` with its NUL */
 	FILTER_TEXT_MAX = 512,	  /* filter_print() with its NUL */
+	FILTER_PLACE_MAX = 512,	  /* filter_print_place() with its NUL */
+};
+
+/* Where a filter is written, for messages about it. Zero-filled: on the command line. */
+struct filter_place {
+	const char *path; /* outlives the filter */
+	unsigned long line;
 };
 
 /* A filter as written. Owns nothing: copies are plain assignments. */
@@ -43,6 +50,7 @@ struct filter_spec {
 	char host[FILTER_HOST_MAX]; /* without a prefix length */
 	char scope[FILTER_SCOPE_MAX]; /* name or number of an interface; empty: none given */
 	struct settings_patch patch;
+	struct filter_place place; /* whoever calls filter_parse() knows */
 };
 
 /* A filter as the datapath takes it. */
@@ -54,6 +62,7 @@ struct filter {
 	bool wildcard; /* key.addr is ::ffff:0.0.0.0 or ::, in no packet: not for the map */
 	bool expanded_from_wildcard;
 	char *name; /* resolved from this host name; NULL: from an address. Owned. */
+	struct filter_place place;
 };
 
 /*
@@ -87,6 +96,9 @@ const char *filter_origin_name(enum filter_origin origin);
  * the length.
  */
 int filter_print_endpoint(char *buf, size_t size, const struct addr *addr, __be16 port);
+
+/* Writes `PATH:LINE`, as errors of a line begin, or `--filter`. @size is at least FILTER_PLACE_MAX. Returns the length. */
+int filter_print_place(char *buf, size_t size, const struct filter_place *place);
 
 /* Writes `origin=address:port`, as filter_parse() reads it. @size is at least FILTER_END_MAX. Returns the length. */
 int filter_print_end(char *buf, size_t size, const struct filter *filter);

@@ -33,6 +33,21 @@ size_t filter_list_effective(const struct filter_list *list)
 	return count;
 }
 
+const struct filter *filter_list_beyond(const struct filter_list *list, size_t most, const char *ifname, struct parse_error *error)
+{
+	size_t i = 0, count = 0;
+
+	if (filter_list_effective(list) <= most)
+		return NULL;
+	while (list->items[i].wildcard || count++ < most)
+		i++;
+	settings_refuse(error,
+			"this filter is one too many: there are %zu, and %zu is the most that Mimic takes; give fewer (a host name counts as "
+			"often as it has addresses, a wildcard as often as %.16s has)",
+			filter_list_effective(list), most, ifname);
+	return &list->items[i];
+}
+
 void filter_list_free(struct filter_list *list)
 {
 	size_t i;
@@ -72,7 +87,7 @@ static void list_put(struct filter_list *list, const struct filter *filter, bool
 /* @name: that it is resolved from, or NULL. */
 static int put_addr(struct filter_list *found, const struct filter_spec *spec, const struct addr *addr, const char *name)
 {
-	struct filter filter = { .patch = spec->patch, .wildcard = spec->wildcard, .prefix_len = spec->prefix_len };
+	struct filter filter = { .patch = spec->patch, .wildcard = spec->wildcard, .prefix_len = spec->prefix_len, .place = spec->place };
 
 	if (list_reserve(found, 1))
 		return -ENOMEM;
@@ -134,12 +149,14 @@ static bool scope_is(const char *scope, const char *ifname)
 static void warn_of_duplicate(const struct filter_list *list, const struct filter *filter)
 {
 	const struct filter *old = list->quiet ? NULL : find(list, filter);
-	char end[FILTER_END_MAX];
+	char end[FILTER_END_MAX], place[FILTER_PLACE_MAX], former[FILTER_PLACE_MAX];
 
 	if (!old || old->expanded_from_wildcard)
 		return;
 	filter_print_end(end, sizeof(end), filter);
-	log_warn("filter %s is given more than once; the last one counts", end);
+	filter_print_place(place, sizeof(place), &filter->place);
+	filter_print_place(former, sizeof(former), &old->place);
+	log_warn("%s: filter %s is given more than once (before: %s); the last one counts", place, end, former);
 }
 
 static int check_scope(const struct filter_spec *spec, const char *ifname, struct parse_error *error)
@@ -232,7 +249,9 @@ static bool has_prefix(const struct filter_list *list, const struct filter *wild
 static void expand_one(struct filter_list *list, const struct filter *wildcard,
 		       const struct addr *addrs, size_t addr_count)
 {
-	struct filter filter = { .patch = wildcard->patch, .expanded_from_wildcard = true, .prefix_len = ADDR_BITS };
+	struct filter filter = {
+		.patch = wildcard->patch, .expanded_from_wildcard = true, .prefix_len = ADDR_BITS, .place = wildcard->place
+	};
 	size_t i;
 
 	for (i = 0; i < addr_count; i++) {

@@ -25,7 +25,7 @@ struct filter_list {
  * one interface; @ifname may be NULL: then no scope is checked.
  *
  * A filter for the same end (filter_compare()) replaces the earlier one, with a warning in the
- * log: so the configuration file overrides the command line, and a line that is there twice stops
+ * log, which names both places: so the configuration file overrides the command line, and a line that is there twice stops
  * nobody.
  *
  * Returns 0, -EINVAL (scope), -ENOENT (the name has no address) or -EAGAIN (the resolver does not
@@ -54,6 +54,9 @@ bool filter_list_covers(const struct filter *wildcard, const struct addr *addrs,
 
 /* How many the datapath gets: wildcards do not count, the filters that they expand to do. */
 size_t filter_list_effective(const struct filter_list *list);
+
+/* The first of those that is more than @most, with *@error filled, or NULL. @ifname: whose addresses they expand to. */
+const struct filter *filter_list_beyond(const struct filter_list *list, size_t most, const char *ifname, struct parse_error *error);
 
 void filter_list_free(struct filter_list *list);
 

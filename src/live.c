@@ -23,13 +23,15 @@ enum {
 static int live_add(struct filter_list *list, const struct filter_spec *spec, const struct names *names, const char *ifname)
 {
 	struct parse_error error = { "" };
+	char place[FILTER_PLACE_MAX];
 	const struct name *name;
 	int err = 0;
 
 	if (!filter_spec_is_name(spec)) {
 		err = filter_list_add(list, spec, ifname, &error);
+		filter_print_place(place, sizeof(place), &spec->place);
 		if (err && err != -ENOMEM)
-			log_error("%s", error.text);
+			log_error("%s: %s", place, error.text);
 		return err;
 	}
 	name = names_find(names, spec->host);
@@ -40,37 +42,40 @@ static int live_add(struct filter_list *list, const struct filter_spec *spec, co
 
 static int live_check_count(const struct live *live, const struct filter_list *list)
 {
-	size_t count = filter_list_effective(list);
+	struct parse_error error;
+	const struct filter *beyond = filter_list_beyond(list, MIMIC_FILTERS_MAX, live->netif->name, &error);
+	char place[FILTER_PLACE_MAX];
 
-	if (count <= MIMIC_FILTERS_MAX)
+	if (!beyond)
 		return 0;
-	log_error("There are %zu filters, and %u is the most that Mimic takes; give fewer (a host name counts as often as it has "
-		  "addresses, a wildcard as often as %s has)",
-		  count, MIMIC_FILTERS_MAX, live->netif->name);
+	filter_print_place(place, sizeof(place), &beyond->place);
+	log_error("%s: %s", place, error.text);
 	return -E2BIG;
 }
 
-/* Fills *@list, which is empty. Returns 0 or -errno, logged. */
+/* Fills *@list, which is empty. Returns 0 or -errno, logged: all that is wrong, not the first only. */
 static int live_make(const struct live *live, const struct config *config, const struct names *names, struct filter_list *list)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < config->filter_count; i++) {
+	for (size_t i = 0; i < config->filter_count && err != -ENOMEM; i++) {
 		int bad = live_add(list, &config->filters[i], names, live->netif->name);
 
 		if (bad)
 			err = bad;
 	}
-	if (!err)
-		err = filter_list_expand(list, live->netif->addrs, live->netif->addr_count);
-	if (err == -ENOMEM)
+	if (err != -ENOMEM && filter_list_expand(list, live->netif->addrs, live->netif->addr_count))
+		err = -ENOMEM;
+	if (err == -ENOMEM) {
 		log_error("Not enough memory for the filters");
-	return err ? err : live_check_count(live, list);
+		return err;
+	}
+	return live_check_count(live, list) ? -E2BIG : err;
 }
 
 static void live_warn_of_void(const struct live *live, const struct filter_list *list)
 {
-	char end[FILTER_END_MAX];
+	char end[FILTER_END_MAX], place[FILTER_PLACE_MAX];
 
 	for (size_t i = 0; i < list->count; i++) {
 		const struct filter *filter = &list->items[i];
@@ -78,7 +83,8 @@ static void live_warn_of_void(const struct live *live, const struct filter_list 
 		if (!filter->wildcard || filter_list_covers(filter, live->netif->addrs, live->netif->addr_count))
 			continue;
 		filter_print_end(end, sizeof(end), filter);
-		log_warn("filter %s matches nothing yet: %s has no %s address; it will as soon as there is one", end, live->netif->name,
+		filter_print_place(place, sizeof(place), &filter->place);
+		log_warn("%s: filter %s matches nothing yet: %s has no %s address; it will as soon as there is one", place, end, live->netif->name,
 			 addr_is_ipv4(&filter->key.addr) ? "IPv4" : "IPv6");
 	}
 }
@@ -315,6 +321,13 @@ int live_change(struct live *live, struct config *config, struct filter_sync_res
 	return guarded ? 0 : LIVE_UNGUARDED;
 }
 
+void live_look(const struct live *live, const struct config *config)
+{
+	_cleanup_filter_list_ struct filter_list list = { 0 };
+
+	live_make(live, config, &live->names, &list);
+}
+
 void live_follow_addresses(struct live *live)
 {
 	static struct log_rate rate = LOG_RATE_INIT(10);
@@ -334,12 +347,26 @@ void live_follow_addresses(struct live *live)
 
 /* ---- names ---- */
 
+/* Writes where the filter of a host name is written; of several, the first. */
+static void live_print_place(const struct live *live, const struct name *name, char *buf, size_t size)
+{
+	const struct filter_spec *specs = live->config->filters;
+	struct filter_place place = { 0 };
+
+	for (size_t i = live->config->filter_count; i-- > 0;) {
+		if (filter_spec_is_name(&specs[i]) && !strcmp(specs[i].host, name->host))
+			place = specs[i].place;
+	}
+	filter_print_place(buf, size, &place);
+}
+
 /* At a start from a terminal a name that does not exist is an error: somebody can look at it, and no connection is lost. */
 static int live_note_answer(struct live *live, struct name *name, const struct resolver_answer *answer, bool starting,
 			    uint64_t now_ns)
 {
 	bool was_failing = name->failing, was_resolved = name->resolved;
 	int changed = names_answer(&live->names, name, answer, now_ns);
+	char place[FILTER_PLACE_MAX];
 	struct parse_error error;
 
 	if (!answer->err) {
@@ -349,16 +376,20 @@ static int live_note_answer(struct live *live, struct name *name, const struct r
 	}
 	if (filter_list_refuse_name(name->host, answer, &error) == -ENOMEM || (was_failing && !starting))
 		return changed;
+	live_print_place(live, name, place, sizeof(place));
 	if (starting && answer->err == -ENOENT)
-		log_error("%s", error.text);
+		log_error("%s: %s", place, error.text);
 	else
-		log_warn("%s Mimic %s, and tries again", error.text, was_resolved ? "goes by what it knows" : "goes on without it");
+		log_warn("%s: %s Mimic %s, and tries again", place, error.text, was_resolved ? "goes by what it knows" : "goes on without it");
 	return changed;
 }
 
-static int live_say_late(const struct name *name)
+static int live_say_late(const struct live *live, const struct name *name)
 {
-	log_warn("filter for host name '%s': no answer from the resolver yet; Mimic goes on without it", name->host);
+	char place[FILTER_PLACE_MAX];
+
+	live_print_place(live, name, place, sizeof(place));
+	log_warn("%s: filter for host name '%s': no answer from the resolver yet; Mimic goes on without it", place, name->host);
 	return 0;
 }
 
@@ -372,7 +403,7 @@ static int live_resolve_one(struct live *live, struct name *name, int *patience_
 	int err = resolver_ask(live->resolver, name->host);
 
 	if (err == -EBUSY) /* it still asks for another one, and we have waited for that long enough */
-		return live_say_late(name);
+		return live_say_late(live, name);
 	if (err) {
 		log_error("Cannot resolve host names: %s", strerror(-err));
 		return err;
@@ -385,7 +416,7 @@ static int live_resolve_one(struct live *live, struct name *name, int *patience_
 			err = answer.err;
 		resolver_free_answer(&answer);
 	} else {
-		live_say_late(name);
+		live_say_late(live, name);
 	}
 	*patience_ms -= (int)((clock_now_ns() - begin_ns) / NSEC_PER_MSEC);
 	if (*patience_ms < 0)
@@ -416,7 +447,7 @@ static void live_show(void *context, const struct conn_key *key)
 
 int live_start(struct live *live)
 {
-	int err = resolver_open(&live->resolver);
+	int err = resolver_open(&live->resolver), bad;
 
 	if (err) {
 		log_error("Cannot set up the resolver: %s", strerror(-err));
@@ -424,13 +455,14 @@ int live_start(struct live *live)
 	}
 	err = names_make(&live->names, NULL, live->config->filters, live->config->filter_count,
 			 live->config->resolve_interval_s, clock_now_ns());
-	if (!err)
-		err = live_resolve(live);
-	if (!err)
-		err = live_make(live, live->config, &live->names, live->filters);
-	if (!err)
-		live_warn_of_void(live, live->filters);
-	return err;
+	if (err)
+		return err;
+	bad = live_resolve(live);
+	err = live_make(live, live->config, &live->names, live->filters);
+	if (bad || err)
+		return bad ? bad : err;
+	live_warn_of_void(live, live->filters);
+	return 0;
 }
 
 void live_watch_walks(struct live *live)

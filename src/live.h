@@ -52,7 +52,8 @@ struct live {
 
 /*
  * Makes the filters of *live->config, for the first time: *live->filters is empty, datapath and clock are not needed yet. Waits some
- * seconds for host names; one that nobody can resolve now is a warning, and is tried again by live_tick(). Returns 0 or -errno, logged.
+ * seconds for host names; one that nobody can resolve now is a warning, and is tried again by live_tick(). All errors are logged, not the
+ * first only. Returns 0 or -errno.
  * live_close() is allowed in any case.
  */
 int live_start(struct live *live);
@@ -73,6 +74,9 @@ int live_set_filters(struct live *live, const struct filter_list *before);
  * logged.
  */
 int live_change(struct live *live, struct config *config, struct filter_sync_result *result);
+
+/* Looks for errors of a configuration that has others already, so that all are known. They are logged; nothing changes. */
+void live_look(const struct live *live, const struct config *config);
 
 /* The addresses of the interface may have changed. */
 void live_follow_addresses(struct live *live);

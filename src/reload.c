@@ -66,6 +66,8 @@ int reload_run(struct live *live)
 		return -ENOENT;
 	}
 	err = reload_read(&next, live->args);
+	if (err == -EINVAL)
+		live_look(live, &next);
 	if (!err) {
 		reload_keep(&next, live->config);
 		err = live_change(live, &next, &result);

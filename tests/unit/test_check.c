@@ -620,10 +620,12 @@ START_TEST(test_overlaps)
 	expect_line("overlaps", CHECK_OK, "no two", NULL); /* the same settings */
 	give("remote=192.0.2.9:6000");
 	expect_line("overlaps", CHECK_OK, "no two", NULL);
+	facts.config.config.place = (struct filter_place){ .path = "a.conf", .line = 9 };
 	give("local=192.0.2.1:5000,padding=3");
-	expect_line("overlaps", CHECK_NOTE, "local=192.0.2.1, port 5000, is given twice", NULL);
-	expect_line("overlaps", CHECK_NOTE, "local=0.0.0.0:5000 covers local=192.0.2.1:5000", NULL);
-	expect_line("overlaps", CHECK_NOTE, "a flow from local=192.0.2.1:5000 to remote=192.0.2.9:6000 matches both", "the same settings");
+	expect_line("overlaps", CHECK_NOTE, "local=192.0.2.1, port 5000, is given twice (--filter, a.conf:9)", NULL);
+	expect_line("overlaps", CHECK_NOTE, "local=0.0.0.0:5000 (--filter) covers local=192.0.2.1:5000 (a.conf:9)", NULL);
+	expect_line("overlaps", CHECK_NOTE, "a flow from local=192.0.2.1:5000 (a.conf:9) to remote=192.0.2.9:6000 (--filter) matches both",
+		    "the same settings");
 }
 END_TEST
 

@@ -181,6 +181,36 @@ START_TEST(test_overrides_command_line)
 }
 END_TEST
 
+static void check_place(const struct filter_spec *spec, const char *expected)
+{
+	char text[FILTER_PLACE_MAX];
+
+	ck_assert_int_eq(filter_print_place(text, sizeof(text), &spec->place), (int)strlen(expected));
+	ck_assert_str_eq(text, expected);
+}
+
+/* Errors that show later, of filters together, can name the line, also of a file that has others. */
+START_TEST(test_places)
+{
+	struct config config = CONFIG_INIT, copy;
+	char expected[64];
+
+	ck_assert_int_eq(config_set(&config, "filter", "local=192.0.2.1:1", NULL), 0);
+	ck_assert_int_eq(load(&config, "# comment\nfilter = local=192.0.2.1:2\nnonsense\n\nfilter = remote=a.test:3"), -EINVAL);
+	ck_assert_int_eq(config_set(&config, "filter", "local=192.0.2.1:4", NULL), 0);
+	ck_assert_int_eq(config_copy(&copy, &config), 0);
+	ck_assert_uint_eq(copy.filter_count, 4);
+	check_place(&copy.filters[0], "--filter");
+	snprintf(expected, sizeof(expected), "%s:2", path);
+	check_place(&copy.filters[1], expected);
+	snprintf(expected, sizeof(expected), "%s:5", path);
+	check_place(&copy.filters[2], expected);
+	check_place(&copy.filters[3], "--filter");
+	config_free(&copy);
+	config_free(&config);
+}
+END_TEST
+
 START_TEST(test_missing_file)
 {
 	struct config config = CONFIG_INIT;
@@ -244,6 +274,7 @@ int main(void)
 	tcase_add_test(tcase, test_all_errors);
 	tcase_add_test(tcase, test_resolve_interval);
 	tcase_add_test(tcase, test_overrides_command_line);
+	tcase_add_test(tcase, test_places);
 	tcase_add_test(tcase, test_missing_file);
 	tcase_add_test(tcase, test_unreadable);
 	tcase_add_test(tcase, test_odd_bytes);

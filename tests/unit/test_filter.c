@@ -325,6 +325,41 @@ START_TEST(test_last_duplicate_wins)
 }
 END_TEST
 
+/* From the spec to the filter, also to one that takes the place of another, and to those of a wildcard. */
+START_TEST(test_places)
+{
+	const struct addr addrs[] = { addr_of("192.0.2.1"), addr_of("192.0.2.2") };
+	struct filter_list list = { 0 };
+	struct parse_error error = { "" };
+	struct filter_spec spec = parsed("local=0.0.0.0:1");
+	char text[FILTER_PLACE_MAX], long_path[2000];
+
+	spec.place = (struct filter_place){ .path = "a.conf", .line = 7 };
+	ck_assert_int_eq(filter_list_add(&list, &spec, "lo", &error), 0);
+	add(&list, "local=192.0.2.1:1");
+	spec = parsed("local=192.0.2.1:1");
+	spec.place = (struct filter_place){ .path = "a.conf", .line = 9 };
+	ck_assert_int_eq(filter_list_add(&list, &spec, "lo", &error), 0);
+	ck_assert_int_eq(filter_list_expand(&list, addrs, 2), 0);
+	ck_assert_uint_eq(list.count, 3);
+	ck_assert_uint_eq(list.items[1].place.line, 9);
+	ck_assert_uint_eq(list.items[2].place.line, 7);
+	filter_print_place(text, sizeof(text), &list.items[2].place);
+	ck_assert_str_eq(text, "a.conf:7");
+
+	ck_assert_ptr_null(filter_list_beyond(&list, 2, "lo", &error));
+	ck_assert_ptr_eq(filter_list_beyond(&list, 1, "lo", &error), &list.items[2]); /* (the wildcard itself does not count) */
+	ck_assert_ptr_nonnull(strstr(error.text, "there are 2, and 1 is the most"));
+	ck_assert_ptr_eq(filter_list_beyond(&list, 0, "lo", &error), &list.items[1]);
+	filter_list_free(&list);
+
+	memset(long_path, 'x', sizeof(long_path) - 1);
+	long_path[sizeof(long_path) - 1] = '\0';
+	ck_assert_int_lt(filter_print_place(text, sizeof(text), &(struct filter_place){ .path = long_path, .line = ~0UL }), FILTER_PLACE_MAX);
+	ck_assert_ptr_nonnull(strchr(text, ':'));
+}
+END_TEST
+
 START_TEST(test_prefixes_in_list)
 {
 	struct filter_list list = { 0 };
@@ -515,6 +550,7 @@ int main(void)
 	tcase = tcase_create("list");
 	tcase_add_test(tcase, test_key);
 	tcase_add_test(tcase, test_last_duplicate_wins);
+	tcase_add_test(tcase, test_places);
 	tcase_add_test(tcase, test_prefixes_in_list);
 	tcase_add_test(tcase, test_matches);
 	tcase_add_test(tcase, test_scope);
