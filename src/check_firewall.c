@@ -107,6 +107,69 @@ static bool check_drops_answers(struct check_report *report, const struct facts 
 	return true;
 }
 
+/* --- what this host forwards */
+
+static bool check_has_addr_of(const struct netif *netif, const struct filter *prefix)
+{
+	for (size_t i = 0; i < netif->addr_count; i++) {
+		if (filter_matches(prefix, &netif->addrs[i]))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether a filter is for what a router forwards. A local end that is not this host's is; peers in a prefix may be those of hosts behind it.
+ * Nothing is known of other filters: many hosts forward for containers, and few for these ports.
+ */
+static bool check_is_forwarded(const struct facts *facts, size_t index)
+{
+	const struct filter *filter = &facts->config.filters.items[index];
+	bool prefix = filter->prefix_len < ADDR_BITS;
+
+	if (filter->wildcard || !(addr_is_ipv4(&filter->key.addr) ? facts->firewall.forwards_ipv4 : facts->firewall.forwards_ipv6))
+		return false;
+	if (filter->key.origin == ORIGIN_REMOTE)
+		return prefix;
+	if (prefix)
+		return !check_has_addr_of(&facts->netif.netif, filter);
+	return facts->routes && facts->routes[index].asked && !facts->routes[index].error && !facts->routes[index].local;
+}
+
+/* To the port of the filter, and back. False: nothing is dropped for certain. */
+static bool check_drops_forwarded(struct check_report *report, const struct facts *facts, const struct filter *filter)
+{
+	bool local = filter->key.origin == ORIGIN_LOCAL, always;
+	struct nftrules_packet packet = {
+		.ipv4 = addr_is_ipv4(&filter->key.addr),
+		.incoming = local,
+		.forwarded = true,
+		.port = ntohs(filter->key.port),
+		.ifname = facts->ifname,
+	};
+	const char *unless = local ? "" : "; nothing, if the programs run on this host";
+	char where[160], unused[160];
+
+	if (!facts->firewall.rules)
+		return false;
+	if (nftrules_judge(facts->firewall.rules, &packet, where, sizeof(where)) == NFTRULES_DROPS) {
+		packet.established = true;
+		always = local && nftrules_judge(facts->firewall.rules, &packet, unused, sizeof(unused)) == NFTRULES_DROPS;
+		check_say(report, always ? CHECK_PROBLEM : CHECK_NOTE, "the chain %s drops UDP that is forwarded to port %u over IPv%d%s", where,
+			  packet.port, packet.ipv4 ? 4 : 6, local && !always ? ", unless the host behind this one sent first" : "");
+		check_advise(report, "nft insert rule %s udp dport %u accept%s", where, packet.port, unless);
+		return true;
+	}
+	packet.incoming = !local;
+	packet.established = packet.answer = true;
+	if (nftrules_judge(facts->firewall.rules, &packet, where, sizeof(where)) != NFTRULES_DROPS)
+		return false;
+	check_say(report, local ? CHECK_PROBLEM : CHECK_NOTE, "the chain %s drops UDP that is forwarded from port %u over IPv%d", where, packet.port,
+		  packet.ipv4 ? 4 : 6);
+	check_advise(report, "nft insert rule %s ct state established accept%s", where, unless);
+	return true;
+}
+
 /* One line for the ports of all filters: it cannot be wrong. */
 static void check_list_ports(struct check_report *report, const struct filter_list *filters)
 {
@@ -132,6 +195,12 @@ void check_firewall_ports(struct check_report *report, const struct facts *facts
 	size_t dropped = 0;
 
 	for (size_t i = 0; i < filters->count; i++) {
+		bool forwarded = check_is_forwarded(facts, i);
+
+		if (forwarded)
+			dropped += check_drops_forwarded(report, facts, &filters->items[i]);
+		if (forwarded && filters->items[i].key.origin == ORIGIN_LOCAL)
+			continue; /* it never comes to the chains of this host itself */
 		dropped += check_drops(report, facts, &filters->items[i]);
 		dropped += check_drops_answers(report, facts, &filters->items[i]);
 	}

@@ -39,11 +39,13 @@ static const struct {
 	{ "configuration", check_config_file, false },
 	{ "filters", check_config_filters, true },
 	{ "overlaps", check_config_overlaps, false },
+	{ "routes", check_routes, true },
 	{ "udp-sockets", check_config_udp, false },
 	{ "tcp-sockets", check_config_tcp, false },
 	{ "udp-guard", check_udpguard, true },
 	{ "nft-netdev", check_firewall_netdev, true },
 	{ "firewall", check_firewall_ports, true },
+	{ "conntrack", check_conntrack, true },
 };
 
 static const char *const results[] = {

@@ -61,6 +61,12 @@ check_item_fn check_netif_state, check_netif_link_type, check_netif_native_xdp, 
 /* check_firewall.c */
 check_item_fn check_firewall_netdev, check_firewall_ports;
 
+/* check_conntrack.c */
+check_item_fn check_conntrack;
+
+/* check_routes.c */
+check_item_fn check_routes;
+
 /* check_config.c */
 check_item_fn check_config_file, check_config_instance, check_config_filters, check_config_overlaps, check_config_udp,
 	check_config_tcp;

@@ -20,6 +20,7 @@ int facts_find(struct facts *facts, const struct facts_request *request)
 		facts_free(facts);
 		return err;
 	}
+	facts->routes = facts_find_routes(&facts->config.filters, &facts->netif);
 	if (facts->config.config.use_libxdp && !libxdp_open(&why))
 		why = NULL;
 	facts->netif.libxdp_why = why;
@@ -34,6 +35,7 @@ void facts_free(struct facts *facts)
 {
 	netif_close(&facts->netif.netif);
 	free(facts->netif.devices);
+	free(facts->routes);
 	json_decref(facts->firewall.rules);
 	for (size_t i = 0; i < facts->config.message_count; i++)
 		free(facts->config.messages[i].text);

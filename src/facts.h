@@ -66,6 +66,7 @@ struct facts_device {
 	char name[16], kind[16]; /* IFLA_INFO_KIND: wireguard, bridge, ...; empty: hardware, or unknown */
 	unsigned int mtu;
 	bool below; /* the interface stands on it: a port of a bridge or bond, the device of a VLAN or macvlan */
+	bool above; /* it stands on the interface, so that its packets leave there */
 	enum facts_answer gro, lro; /* only with `below` */
 };
 
@@ -88,6 +89,7 @@ struct facts_netif {
 	enum facts_answer tcx;	 /* the kernel has it, or else clsact is needed */
 	char qdisc[16];		 /* clsact, ingress; empty: neither */
 	enum facts_answer gro_list, udp_gro_forwarding;
+	int vrf; /* index of the VRF that it belongs to; 0: none */
 	struct facts_device *devices; /* those of this network namespace, without the interface itself. Owned. */
 	size_t device_count;
 };
@@ -96,6 +98,15 @@ struct facts_firewall {
 	bool nft; /* it is installed */
 	char error[160]; /* why the rules are not known; empty: they are */
 	json_t *rules; /* `nft -j list ruleset`; NULL: unknown. Owned. */
+	bool forwards_ipv4, forwards_ipv6; /* this host is a router */
+};
+
+/* The way to the address of a filter. */
+struct facts_route {
+	bool asked; /* where there is one address, and no scope that says it all */
+	int error;  /* 0 or -errno: there is no way */
+	bool local; /* an address of this host */
+	int ifindex; /* of the device by which packets leave */
 };
 
 /* A text that somebody below would have logged. */
@@ -126,6 +137,7 @@ struct facts {
 	struct facts_netif netif;
 	struct facts_firewall firewall;
 	struct facts_config config;
+	struct facts_route *routes; /* one for each of config.filters; NULL: they are not known. Owned. */
 };
 
 #define _cleanup_facts_ __attribute__((cleanup(facts_free)))
@@ -139,11 +151,25 @@ struct facts_request {
 int facts_find(struct facts *facts, const struct facts_request *request);
 void facts_free(struct facts *facts);
 
+/* Whether packets that leave by the device of this index pass the interface: it itself, or one that stands on it. */
+static inline bool facts_passes(const struct facts_netif *netif, int ifindex)
+{
+	if (ifindex == netif->netif.ifindex)
+		return true;
+	for (size_t i = 0; i < netif->device_count; i++) {
+		if (netif->devices[i].ifindex == ifindex)
+			return netif->devices[i].above;
+	}
+	return false;
+}
+
 /* The parts. Each starts with zeroes, but for CONFIG_INIT. */
 void facts_find_privileges(struct facts_privileges *privileges);
 void facts_find_kernel(struct facts_kernel *kernel, const struct facts_privileges *privileges, bool ethernet);
 void facts_find_netif(struct facts_netif *netif, const char *ifname);
 void facts_find_firewall(struct facts_firewall *firewall);
+/* NULL: there is no interface, or no memory. */
+struct facts_route *facts_find_routes(const struct filter_list *filters, const struct facts_netif *netif);
 int facts_find_config(struct facts_config *config, const struct facts_request *request, const struct netif *netif);
 
 #endif

@@ -123,6 +123,18 @@ static int facts_reap(pid_t pid, bool kill_it)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
 }
 
+static bool facts_is_on(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	bool on;
+
+	if (!file)
+		return false;
+	on = fgetc(file) == '1';
+	fclose(file);
+	return on;
+}
+
 void facts_find_firewall(struct facts_firewall *firewall)
 {
 	const char *path = facts_find_nft();
@@ -130,6 +142,8 @@ void facts_find_firewall(struct facts_firewall *firewall)
 	int pipe_fd[2], err = 0, status;
 	pid_t pid;
 
+	firewall->forwards_ipv4 = facts_is_on("/proc/sys/net/ipv4/ip_forward");
+	firewall->forwards_ipv6 = facts_is_on("/proc/sys/net/ipv6/conf/all/forwarding");
 	firewall->nft = path;
 	if (!path)
 		return;

@@ -26,11 +26,17 @@ enum {
 
 /* --- devices */
 
+/* To other devices, by index; 0: none. */
+struct netdevs_ties {
+	uint32_t master, link;
+};
+
 struct netdevs_listing {
 	struct facts_netif *netif;
 	int ifindex;
 	uint32_t below; /* index of the device that a VLAN or macvlan stands on; 0: none */
-	uint32_t *masters; /* of each of netif->devices */
+	uint32_t master; /* of the interface; 0: none */
+	struct netdevs_ties *ties; /* of each of netif->devices */
 	bool no_memory;
 };
 
@@ -44,22 +50,21 @@ static void netdevs_read_kind(const struct nlattr *info, char *kind, size_t size
 	}
 }
 
-static struct facts_device *netdevs_add(struct netdevs_listing *listing, uint32_t master)
+static struct facts_device *netdevs_add(struct netdevs_listing *listing, const struct netdevs_ties *ties)
 {
 	struct facts_netif *netif = listing->netif;
 	struct facts_device *devices = realloc(netif->devices, (netif->device_count + 1) * sizeof(*devices));
-	uint32_t *masters;
+	struct netdevs_ties *all = realloc(listing->ties, (netif->device_count + 1) * sizeof(*all));
 
 	if (devices)
 		netif->devices = devices;
-	masters = realloc(listing->masters, (netif->device_count + 1) * sizeof(*masters));
-	if (masters)
-		listing->masters = masters;
-	if (!devices || !masters) {
+	if (all)
+		listing->ties = all;
+	if (!devices || !all) {
 		listing->no_memory = true;
 		return NULL;
 	}
-	masters[netif->device_count] = master;
+	all[netif->device_count] = *ties;
 	devices[netif->device_count] = (struct facts_device){ 0 };
 	return &devices[netif->device_count++];
 }
@@ -69,7 +74,7 @@ static int netdevs_take_device(const struct nlmsghdr *header, void *data)
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
 	struct netdevs_listing *listing = data;
 	struct facts_device device = { .ifindex = info->ifi_index }, *room;
-	uint32_t master = 0, below = 0;
+	struct netdevs_ties ties = { 0 };
 	struct nlattr *attr;
 
 	mnl_attr_for_each(attr, header, sizeof(*info)) {
@@ -81,10 +86,10 @@ static int netdevs_take_device(const struct nlmsghdr *header, void *data)
 			device.mtu = mnl_attr_get_u32(attr);
 			break;
 		case IFLA_MASTER:
-			master = mnl_attr_get_u32(attr);
+			ties.master = mnl_attr_get_u32(attr);
 			break;
 		case IFLA_LINK:
-			below = mnl_attr_get_u32(attr);
+			ties.link = mnl_attr_get_u32(attr);
 			break;
 		case IFLA_LINKINFO:
 			netdevs_read_kind(attr, device.kind, sizeof(device.kind));
@@ -95,13 +100,58 @@ static int netdevs_take_device(const struct nlmsghdr *header, void *data)
 		memcpy(listing->netif->kind, device.kind, sizeof(device.kind));
 		listing->netif->carrier = info->ifi_flags & IFF_RUNNING ? FACTS_YES : FACTS_NO;
 		/* (The link of a veth device is its peer, maybe in another namespace.) */
-		listing->below = strcmp(device.kind, "veth") ? below : 0;
+		listing->below = strcmp(device.kind, "veth") ? ties.link : 0;
+		listing->master = ties.master;
 		return MNL_CB_OK;
 	}
-	room = netdevs_add(listing, master);
+	room = netdevs_add(listing, &ties);
 	if (room)
 		*room = device;
 	return MNL_CB_OK;
+}
+
+/* Whether the packets of such a device are those of the one that it is linked to. (Tunnels have links, too.) */
+static bool netdevs_shares_link(const char *kind)
+{
+	static const char *const kinds[] = { "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (!strcmp(kind, kinds[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool netdevs_is_above(const struct netdevs_listing *listing, size_t index)
+{
+	const struct facts_netif *netif = listing->netif;
+	const struct facts_device *device = &netif->devices[index];
+	uint32_t link = netdevs_shares_link(device->kind) ? listing->ties[index].link : 0;
+
+	if (link == (uint32_t)listing->ifindex || listing->master == (uint32_t)device->ifindex)
+		return true;
+	for (size_t i = 0; i < netif->device_count; i++) {
+		if (netif->devices[i].above &&
+		    (link == (uint32_t)netif->devices[i].ifindex || listing->ties[i].master == (uint32_t)device->ifindex))
+			return true;
+	}
+	return false;
+}
+
+/* Until no more is found: one may stand on another. */
+static void netdevs_find_above(struct netdevs_listing *listing)
+{
+	struct facts_netif *netif = listing->netif;
+	bool more = true;
+
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < netif->device_count; i++) {
+			if (netif->devices[i].above || !netdevs_is_above(listing, i))
+				continue;
+			netif->devices[i].above = more = true;
+		}
+	}
 }
 
 int netdevs_list(struct facts_netif *netif, int ifindex)
@@ -116,10 +166,15 @@ int netdevs_list(struct facts_netif *netif, int ifindex)
 	request->nlmsg_type = RTM_GETLINK;
 	request->nlmsg_flags = NLM_F_DUMP;
 	err = nlask(NETLINK_ROUTE, request, netdevs_take_device, &listing);
-	for (size_t i = 0; i < netif->device_count; i++)
-		netif->devices[i].below = listing.masters[i] == (uint32_t)ifindex ||
-					  (listing.below && netif->devices[i].ifindex == (int)listing.below);
-	free(listing.masters);
+	for (size_t i = 0; i < netif->device_count; i++) {
+		struct facts_device *device = &netif->devices[i];
+
+		device->below = listing.ties[i].master == (uint32_t)ifindex || (listing.below && device->ifindex == (int)listing.below);
+		if (listing.master == (uint32_t)device->ifindex && !strcmp(device->kind, "vrf"))
+			netif->vrf = device->ifindex;
+	}
+	netdevs_find_above(&listing);
+	free(listing.ties);
 	return listing.no_memory ? -ENOMEM : err;
 }
 

@@ -9,6 +9,7 @@
 
 enum {
 	NFTRULES_DEPTH = 16, /* jumps, as many as the kernel allows */
+	NFTRULES_CONNTRACK = -200, /* priority of conntrack itself */
 };
 
 enum answer {
@@ -25,10 +26,17 @@ enum outcome {
 	UNKNOWN,
 };
 
+struct zone {
+	int value;
+	bool doubt; /* what comes may not be reached */
+	bool unknown;
+};
+
 struct walk {
 	const json_t *rules; /* the array */
 	const struct nftrules_packet *packet;
 	const char *family, *table;
+	struct zone *zone; /* NULL: nobody asks */
 };
 
 static const char *text_of(const json_t *object, const char *key)
@@ -168,6 +176,22 @@ static enum answer match(const struct walk *walk, const json_t *expression)
 
 static enum outcome walk_chain(const struct walk *walk, const char *name, int depth);
 
+/* Rules may take it from a map, or give each direction (`original`, `reply`) its own, which is meant so then. */
+static void set_zone(const struct walk *walk, const char *name, const json_t *value, bool certain)
+{
+	const json_t *key = json_object_get(json_object_get(value, "key"), "ct"), *number = json_object_get(value, "value");
+	bool tracked = !is(name, "notrack");
+
+	if (walk->zone && !certain && is(name, "jump"))
+		walk->zone->doubt = true; /* in the chain that it perhaps jumps to, too */
+	if (!walk->zone || (tracked && !(is(name, "mangle") && is(text_of(key, "key"), "zone"))))
+		return;
+	if (!certain || walk->zone->doubt || (tracked && (!json_is_integer(number) || json_object_get(key, "dir"))))
+		walk->zone->unknown = true;
+	else
+		walk->zone->value = tracked ? (int)json_integer_value(number) : NFTRULES_UNTRACKED;
+}
+
 /* A statement that is no match. GOES_ON for what only counts or marks. */
 static enum outcome statement(const struct walk *walk, const char *name, const json_t *value, int depth, bool *ends)
 {
@@ -217,6 +241,7 @@ static struct rule_result walk_rule(const struct walk *walk, const json_t *expre
 				result.applies = PERHAPS;
 				continue;
 			}
+			set_zone(walk, name, value, result.applies == YES);
 			result.outcome = statement(walk, name, value, depth, &ends);
 			result.returns = is(name, "return");
 			if (ends)
@@ -252,6 +277,8 @@ static enum outcome walk_chain(const struct walk *walk, const char *name, int de
 			perhaps = true; /* Whatever comes behind may not be reached. */
 		else
 			return perhaps ? UNKNOWN : result.outcome;
+		if (walk->zone)
+			walk->zone->doubt = true;
 	}
 	return perhaps ? UNKNOWN : GOES_ON;
 }
@@ -265,12 +292,17 @@ static enum outcome walk_base_chain(const struct walk *walk, const json_t *chain
 	return is(text_of(chain, "policy"), "drop") ? DROPPED : ACCEPTED;
 }
 
-static bool sees(const json_t *chain, const struct nftrules_packet *packet)
+static bool is_for(const json_t *chain, const struct nftrules_packet *packet, const char *hook)
 {
 	const char *family = text_of(chain, "family");
 
-	return is(text_of(chain, "type"), "filter") && is(text_of(chain, "hook"), packet->incoming ? "input" : "output") &&
+	return is(text_of(chain, "type"), "filter") && is(text_of(chain, "hook"), hook) &&
 	       (is(family, "inet") || is(family, packet->ipv4 ? "ip" : "ip6"));
+}
+
+static bool sees(const json_t *chain, const struct nftrules_packet *packet)
+{
+	return is_for(chain, packet, packet->forwarded ? "forward" : packet->incoming ? "input" : "output");
 }
 
 enum nftrules_verdict nftrules_judge(const json_t *rules, const struct nftrules_packet *packet, char *where, size_t size)
@@ -299,6 +331,29 @@ enum nftrules_verdict nftrules_judge(const json_t *rules, const struct nftrules_
 			verdict = NFTRULES_PERHAPS;
 	}
 	return verdict;
+}
+
+/* --- conntrack */
+
+bool nftrules_zone(const json_t *rules, const struct nftrules_packet *packet, int *zone)
+{
+	struct zone found = { 0 };
+	struct walk walk = { .rules = json_object_get(rules, "nftables"), .packet = packet, .zone = &found };
+	const json_t *item, *chain;
+	size_t i;
+
+	json_array_foreach(walk.rules, i, item) {
+		chain = json_object_get(item, "chain");
+		if (!chain || !is_for(chain, packet, packet->incoming ? "prerouting" : "output") ||
+		    json_integer_value(json_object_get(chain, "prio")) >= NFTRULES_CONNTRACK)
+			continue;
+		walk.family = text_of(chain, "family");
+		walk.table = text_of(chain, "table");
+		if (walk_base_chain(&walk, chain) == UNKNOWN)
+			found.doubt = true;
+	}
+	*zone = found.value;
+	return !found.unknown;
 }
 
 /* --- netdev */

@@ -13,7 +13,8 @@
 
 /* A UDP packet as a hook sees it. */
 struct nftrules_packet {
-	bool ipv4, incoming; /* incoming: hook input; else hook output */
+	bool ipv4, incoming; /* incoming: by ifname, to hook input; else out of it, by hook output */
+	bool forwarded;	     /* hook forward instead, whichever of the two it is */
 	bool established;    /* for conntrack: it belongs to a flow that went the other way, too; else the first one of its flow */
 	bool answer;	     /* it comes back: port is its source */
 	uint16_t port;	     /* destination, else; host order; the other end is unknown */
@@ -31,6 +32,16 @@ enum nftrules_verdict {
  * else that is empty.
  */
 enum nftrules_verdict nftrules_judge(const json_t *rules, const struct nftrules_packet *packet, char *where, size_t size);
+
+enum {
+	NFTRULES_UNTRACKED = -1,
+};
+
+/*
+ * In which zone conntrack sees @packet, from this host or to it: *@zone, 0 where no rule says another, NFTRULES_UNTRACKED where one keeps it
+ * from conntrack. False: that is not certain.
+ */
+bool nftrules_zone(const json_t *rules, const struct nftrules_packet *packet, int *zone);
 
 /* Calls @take for each chain of the hook egress of the family netdev on @ifname: `TABLE NAME`. */
 void nftrules_each_netdev_egress(const json_t *rules, const char *ifname, void (*take)(void *context, const char *chain),

@@ -629,6 +629,94 @@ START_TEST(test_overlaps)
 }
 END_TEST
 
+/* Those of the filters, in their order. */
+static struct facts_route routes[4];
+
+START_TEST(test_routes)
+{
+	give("remote=192.0.2.9:5000");
+	expect_nothing("routes"); /* not known */
+	facts.routes = routes;
+	memset(routes, 0, sizeof(routes));
+	expect_nothing("routes"); /* nobody could be asked */
+	routes[0] = (struct facts_route){ .asked = true, .ifindex = 2 };
+	expect_line("routes", CHECK_OK, "leave by eth0", NULL);
+	devices[0] = (struct facts_device){ .ifindex = 3, .name = "wlan0" };
+	devices[1] = (struct facts_device){ .ifindex = 4, .name = "br0", .above = true };
+	facts.netif.device_count = 2;
+	routes[0].ifindex = 4;
+	expect_line("routes", CHECK_OK, "leave by eth0", NULL);
+	routes[0].ifindex = 3;
+	expect_line("routes", CHECK_NOTE, "remote=192.0.2.9:5000: packets there leave by wlan0, not by eth0", "run Mimic on wlan0");
+	give("local=192.0.2.1:5001"); /* its own */
+	routes[1] = (struct facts_route){ .asked = true, .local = true, .ifindex = 1 };
+	give("remote=192.0.2.10:5000");
+	routes[2] = routes[0];
+	expect_line("routes", CHECK_NOTE, "remote=192.0.2.9:5000 and 1 more: packets there", NULL);
+	expect(!find("routes", "192.0.2.10"));
+	routes[0] = routes[1];
+	routes[2] = (struct facts_route){ .asked = true, .error = -ENETUNREACH };
+	expect_line("routes", CHECK_NOTE, "remote=192.0.2.9:5000: that is an address of this host", "local=");
+	expect_line("routes", CHECK_NOTE, "remote=192.0.2.10:5000: this host has no route", "ip route");
+}
+END_TEST
+
+START_TEST(test_forwarded)
+{
+	set_rules("{\"nftables\":[{\"chain\":{\"family\":\"inet\",\"table\":\"t\",\"name\":\"fwd\",\"type\":\"filter\",\"hook\":"
+		  "\"forward\",\"prio\":0,\"policy\":\"drop\"}}]}");
+	give("local=192.0.2.1:5000"); /* its own */
+	give("local=198.51.100.1:5001");
+	facts.routes = routes;
+	memset(routes, 0, sizeof(routes));
+	routes[0] = (struct facts_route){ .asked = true, .local = true };
+	routes[1] = (struct facts_route){ .asked = true, .ifindex = 3 };
+	expect_line("firewall", CHECK_OK, "5000, 5001", NULL); /* this host is no router */
+	facts.firewall.forwards_ipv6 = true;
+	expect_line("firewall", CHECK_OK, "5000, 5001", NULL);
+	facts.firewall.forwards_ipv4 = true;
+	expect_line("firewall", CHECK_PROBLEM, "the chain inet t fwd drops UDP that is forwarded to port 5001 over IPv4",
+		    "nft insert rule inet t fwd udp dport 5001 accept");
+	expect(!find("firewall", "5000"));
+	routes[1].error = -ENETUNREACH;
+	expect_line("firewall", CHECK_OK, "5000, 5001", NULL);
+	routes[1] = routes[0];
+	expect_line("firewall", CHECK_OK, "5000, 5001", NULL);
+	give("remote=198.51.100.9:5002"); /* for programs of this host, most likely */
+	expect_line("firewall", CHECK_OK, "5002", NULL);
+	give("remote=198.51.100.0/24:5003");
+	expect_line("firewall", CHECK_NOTE, "forwarded to port 5003", "nothing, if the programs run on this host");
+}
+END_TEST
+
+#define RULES_ZONE                                                                                                                   \
+	"{\"nftables\":[{\"chain\":{\"family\":\"inet\",\"table\":\"t\",\"name\":\"raw\",\"type\":\"filter\",\"hook\":\"output\","             \
+	"\"prio\":-300,\"policy\":\"accept\"}},{\"rule\":{\"family\":\"inet\",\"table\":\"t\",\"chain\":\"raw\",\"expr\":[{\"match\":{\"op\":" \
+	"\"==\",\"left\":{\"payload\":{\"protocol\":\"udp\",\"field\":\"dport\"}},\"right\":5000}},{\"mangle\":{\"key\":{\"ct\":{\"key\":"       \
+	"\"zone\"}},\"value\":7}}]}}"
+#define RULES_INPUT                                                                                                                  \
+	",{\"chain\":{\"family\":\"inet\",\"table\":\"t\",\"name\":\"in\",\"type\":\"filter\",\"hook\":\"input\",\"prio\":0,\"policy\":"      \
+	"\"drop\"}},{\"rule\":{\"family\":\"inet\",\"table\":\"t\",\"chain\":\"in\",\"expr\":[{\"match\":{\"op\":\"in\",\"left\":{\"ct\":"    \
+	"{\"key\":\"state\"}},\"right\":[\"established\",\"related\"]}},{\"accept\":null}]}}"
+
+START_TEST(test_zones)
+{
+	give("remote=192.0.2.9:5000");
+	give("remote=192.0.2.10:5000");
+	expect_line("conntrack", CHECK_OK, "no rule", NULL);
+	set_rules(RULES_ZONE "]}");
+	expect_line("conntrack", CHECK_NOTE, "goes out to port 5000 over IPv4 is in zone 7, what comes in in zone 0", "one zone");
+	expect_eq(report.problems, 0);
+	set_rules(RULES_ZONE RULES_INPUT "]}");
+	expect_line("conntrack", CHECK_PROBLEM, "is in zone 7, what comes back in zone 0: so the chain inet t in drops that",
+		    "nft insert rule inet t in udp sport 5000 accept");
+	expect_eq(report.problems, 1); /* for both filters */
+	json_decref(facts.firewall.rules);
+	facts.firewall.rules = NULL;
+	expect_nothing("conntrack");
+}
+END_TEST
+
 /* As many as there may be, within the time limit of a test: pairs of them must cost little. */
 START_TEST(test_thousands)
 {
@@ -682,6 +770,9 @@ int main(void)
 	tcase_add_test(tcase, test_instance);
 	tcase_add_test(tcase, test_filters);
 	tcase_add_test(tcase, test_overlaps);
+	tcase_add_test(tcase, test_routes);
+	tcase_add_test(tcase, test_forwarded);
+	tcase_add_test(tcase, test_zones);
 	tcase_add_test(tcase, test_thousands);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);

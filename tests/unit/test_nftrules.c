@@ -22,6 +22,7 @@
 #define REJECT		     "{\"reject\":{\"type\":\"icmpx\",\"expr\":\"port-unreachable\"}}"
 #define JUMP(to)	     "{\"jump\":{\"target\":\"" to "\"}}"
 #define INPUT(policy)	     CHAIN("inet", "in", "input", policy)
+#define FORWARD(policy)	     CHAIN("inet", "fwd", "forward", policy)
 #define IN(...)		     RULE("inet", "in", __VA_ARGS__)
 
 static struct nftrules_packet packet;
@@ -142,6 +143,75 @@ START_TEST(test_packets)
 }
 END_TEST
 
+/* Either way through a router; the other interface is not known. */
+START_TEST(test_forwarded)
+{
+	packet.forwarded = true;
+	expect_eq(judge(INPUT("drop") CHAIN("inet", "out", "output", "drop")), NFTRULES_PASSES);
+	expect_eq(judge(FORWARD("drop")), NFTRULES_DROPS);
+	expect_eq(judge(FORWARD("drop") RULE("inet", "fwd", META("==", "iifname", "\"eth1\"") ACCEPT)), NFTRULES_DROPS);
+	expect_eq(judge(FORWARD("drop") RULE("inet", "fwd", META("==", "iifname", "\"eth0\"") ACCEPT)), NFTRULES_PASSES);
+	expect_eq(judge(FORWARD("drop") RULE("inet", "fwd", META("==", "oifname", "\"eth0\"") ACCEPT)), NFTRULES_PERHAPS);
+	packet.incoming = false;
+	expect_eq(judge(FORWARD("drop") RULE("inet", "fwd", META("==", "oifname", "\"eth0\"") ACCEPT)), NFTRULES_PASSES);
+	expect_eq(judge(FORWARD("drop") RULE("inet", "fwd", META("==", "oifname", "\"eth1\"") ACCEPT)), NFTRULES_DROPS);
+}
+END_TEST
+
+#define RAW(hook, prio)                                                                                                               \
+	"{\"chain\":{\"family\":\"inet\",\"table\":\"t\",\"name\":\"raw\",\"type\":\"filter\",\"hook\":\"" hook "\",\"prio\":" prio ",\"policy\":\"accept\"}},"
+#define SET_ZONE(...)	   "{\"mangle\":{\"key\":{\"ct\":{\"key\":\"zone\"" __VA_ARGS__ "}},\"value\":7}},"
+#define SET_MARK	   "{\"mangle\":{\"key\":{\"meta\":{\"key\":\"mark\"}},\"value\":9}},"
+#define IN_RAW(...)	   RULE("inet", "raw", __VA_ARGS__)
+#define PERHAPS_FROM	   PAYLOAD("==", "ip", "saddr", "\"192.0.2.1\"")
+
+static const struct {
+	const char *rules;
+	bool certain;
+	int zone;
+} zones[] = {
+	{ "", true, 0 },
+	{ RAW("prerouting", "-300"), true, 0 },
+	{ RAW("prerouting", "-300") IN_RAW(SET_ZONE() COUNTER), true, 7 },
+	{ RAW("prerouting", "-300") IN_RAW(SET_MARK COUNTER), true, 0 },
+	{ RAW("prerouting", "-300") IN_RAW("{\"notrack\":null}"), true, NFTRULES_UNTRACKED },
+	{ RAW("output", "-300") IN_RAW(SET_ZONE() COUNTER), true, 0 },
+	{ RAW("prerouting", "-150") IN_RAW(SET_ZONE() COUNTER), true, 0 }, /* behind conntrack */
+	{ RAW("prerouting", "-300") IN_RAW(SET_ZONE(",\"dir\":\"original\"") COUNTER), false, 0 },
+	/* which packets */
+	{ RAW("prerouting", "-300") IN_RAW(PAYLOAD("==", "udp", "dport", "5000") SET_ZONE() COUNTER), true, 7 },
+	{ RAW("prerouting", "-300") IN_RAW(PAYLOAD("==", "tcp", "dport", "5000") SET_ZONE() COUNTER), true, 0 },
+	{ RAW("prerouting", "-300") IN_RAW(META("==", "iifname", "\"eth1\"") SET_ZONE() COUNTER), true, 0 },
+	{ RAW("prerouting", "-300") IN_RAW(PERHAPS_FROM SET_ZONE() COUNTER), false, 0 },
+	/* what comes first may take it away */
+	{ RAW("prerouting", "-300") IN_RAW(ACCEPT) IN_RAW(SET_ZONE() COUNTER), true, 0 },
+	{ RAW("prerouting", "-300") IN_RAW(PERHAPS_FROM ACCEPT) IN_RAW(SET_ZONE() COUNTER), false, 0 },
+	{ RAW("prerouting", "-300") IN_RAW(SET_ZONE() COUNTER) IN_RAW(PERHAPS_FROM ACCEPT), true, 7 },
+	{ RAW("prerouting", "-300") IN_RAW("{\"xt\":null}") IN_RAW(SET_ZONE() COUNTER), false, 0 },
+	{ RAW("prerouting", "-300") PLAIN_CHAIN("inet", "z") IN_RAW(JUMP("z")) RULE("inet", "z", SET_ZONE() COUNTER), true, 7 },
+	{ RAW("prerouting", "-300") PLAIN_CHAIN("inet", "z") IN_RAW(PERHAPS_FROM JUMP("z")) RULE("inet", "z", SET_ZONE() COUNTER), false, 0 },
+};
+
+START_TEST(test_zones)
+{
+	char text[8192];
+	json_t *json;
+	bool certain;
+	int zone;
+
+	snprintf(text, sizeof(text), "{\"nftables\":[%s{\"end\":0}]}", zones[_i].rules);
+	for (char *comma = text; (comma = strstr(comma, ",]"));) /* behind a statement that is no end */
+		*comma = ' ';
+	json = json_loads(text, 0, NULL);
+	if (!json)
+		ck_abort_msg("no JSON: %s", text);
+	certain = nftrules_zone(json, &packet, &zone);
+	if (certain != zones[_i].certain || (certain && zone != zones[_i].zone))
+		ck_abort_msg("zone %d, certain %d: %s", zone, certain, zones[_i].rules);
+	json_decref(json);
+}
+END_TEST
+
 static void count_chain(void *context, const char *chain)
 {
 	int *count = context;
@@ -185,6 +255,8 @@ int main(void)
 	tcase_add_checked_fixture(tcase, set_up, NULL);
 	tcase_add_loop_test(tcase, test_cases, 0, (int)(sizeof(cases) / sizeof(cases[0])));
 	tcase_add_test(tcase, test_packets);
+	tcase_add_test(tcase, test_forwarded);
+	tcase_add_loop_test(tcase, test_zones, 0, (int)(sizeof(zones) / sizeof(zones[0])));
 	tcase_add_test(tcase, test_netdev);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
