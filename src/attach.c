@@ -254,6 +254,28 @@ int attach_xdp_again(struct attachment *attachment, int prog_fd)
 	return 0;
 }
 
+static bool attach_is_removed(const struct attachment *attachment, bool ingress)
+{
+	uint32_t id;
+
+	return (ingress ? attachment->ingress_clsact : attachment->egress_clsact) &&
+	       clsact_query(attachment->ifindex, attach_place(ingress), &id) == -ENOENT;
+}
+
+int attach_tc_again(struct attachment *attachment, int ingress_fd, int egress_fd)
+{
+	bool ingress = attach_is_removed(attachment, true), egress = attach_is_removed(attachment, false);
+	int err = 0;
+
+	if (ingress && egress)
+		attachment->made_clsact = false; /* the qdisc that there is now, if there is one, is somebody else's */
+	if (ingress)
+		err = clsact_attach(attachment->ifindex, ingress_fd, CLSACT_INGRESS, &attachment->made_clsact);
+	if (!err && egress)
+		err = clsact_attach(attachment->ifindex, egress_fd, CLSACT_EGRESS, &attachment->made_clsact);
+	return err ? err : ingress + egress;
+}
+
 static void attach_close_link(int *fd)
 {
 	if (*fd >= 0)

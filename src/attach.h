@@ -69,6 +69,12 @@ bool attach_is_forgotten(const struct attachment *attachment, const char *driver
 /* Attaches XDP in native mode anew, with the program that was attached. Returns 0 or -errno; then nothing is, and it may be tried again. */
 int attach_xdp_again(struct attachment *attachment, int prog_fd);
 
+/*
+ * Attaches the filters of clsact again that somebody has removed. Returns how many, 0 where all are there; or -errno: not all could be
+ * attached, and it may be tried again.
+ */
+int attach_tc_again(struct attachment *attachment, int ingress_fd, int egress_fd);
+
 /* Gives everything up and leaves it attached: somebody else has the links, too. */
 void attach_leave(struct attachment *attachment);
 

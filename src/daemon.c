@@ -395,9 +395,15 @@ static int daemon_check_netif(struct daemon *daemon)
 
 static int daemon_on_link(struct daemon *daemon)
 {
-	if (ifwatch_take(daemon->link_fd, daemon->netif->ifindex) && daemon->live)
+	unsigned int changed = ifwatch_take(daemon->link_fd, daemon->netif->ifindex);
+
+	if (changed & IFWATCH_ADDRESSES && daemon->live)
 		live_follow_addresses(daemon->live);
-	return daemon_check_netif(daemon);
+	if (daemon_check_netif(daemon))
+		return -ENODEV;
+	if (changed & IFWATCH_FILTERS && daemon->on_filters)
+		daemon->on_filters(daemon->each_second_context);
+	return 0;
 }
 
 static uint64_t daemon_read_counter(void *context, enum reason reason)

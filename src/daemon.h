@@ -49,7 +49,8 @@ struct daemon {
 	struct daemon_source sources[DAEMON_SOURCES_MAX];
 	void (*each_second)(void *context); /* NULL: nothing more is to be done */
 	void (*on_wake)(void *context);	    /* the machine has slept; NULL: as above */
-	void *each_second_context;	    /* of both */
+	void (*on_filters)(void *context);  /* TC filters may be gone from the interface; NULL: as above */
+	void *each_second_context;	    /* of all three */
 	uint64_t slept_ns;		    /* in its life */
 	int stopped_by;		 /* the signal that ended the loop; 0: none has */
 	struct staging *staging; /* NULL: none */

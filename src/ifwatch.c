@@ -13,7 +13,7 @@ int ifwatch_open(void)
 {
 	struct sockaddr_nl addr = {
 		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_TC,
 	};
 	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 
@@ -22,33 +22,47 @@ int ifwatch_open(void)
 	return TAKE_FD(fd);
 }
 
-static bool ifwatch_is_about(const void *bytes, size_t size, int ifindex)
+static unsigned int ifwatch_read(const struct nlmsghdr *message, int ifindex)
 {
-	const struct nlmsghdr *message = bytes;
+	const struct ifaddrmsg *addr = NLMSG_DATA(message);
+	const struct tcmsg *tc = NLMSG_DATA(message);
 
-	for (; NLMSG_OK(message, size); message = NLMSG_NEXT(message, size)) {
-		const struct ifaddrmsg *addr = NLMSG_DATA(message);
-
-		if ((message->nlmsg_type == RTM_NEWADDR || message->nlmsg_type == RTM_DELADDR) &&
-		    message->nlmsg_len >= NLMSG_LENGTH(sizeof(*addr)) && (int)addr->ifa_index == ifindex)
-			return true;
+	switch (message->nlmsg_type) {
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		return message->nlmsg_len >= NLMSG_LENGTH(sizeof(*addr)) && (int)addr->ifa_index == ifindex ? IFWATCH_ADDRESSES : 0;
+	case RTM_DELTFILTER:
+	case RTM_DELQDISC:
+	case RTM_DELCHAIN:
+		return message->nlmsg_len >= NLMSG_LENGTH(sizeof(*tc)) && tc->tcm_ifindex == ifindex ? IFWATCH_FILTERS : 0;
+	default:
+		return 0;
 	}
-	return false;
 }
 
-bool ifwatch_take(int fd, int ifindex)
+static unsigned int ifwatch_read_all(const void *bytes, size_t size, int ifindex)
+{
+	const struct nlmsghdr *message = bytes;
+	unsigned int changed = 0;
+
+	for (; NLMSG_OK(message, size); message = NLMSG_NEXT(message, size))
+		changed |= ifwatch_read(message, ifindex);
+	return changed;
+}
+
+unsigned int ifwatch_take(int fd, int ifindex)
 {
 	_Alignas(struct nlmsghdr) char messages[8192];
-	bool addresses = false;
+	unsigned int changed = 0;
 	ssize_t size;
 
 	for (;;) {
 		size = recv(fd, messages, sizeof(messages), MSG_DONTWAIT);
 		if (size >= 0)
-			addresses |= ifwatch_is_about(messages, (size_t)size, ifindex);
+			changed |= ifwatch_read_all(messages, (size_t)size, ifindex);
 		else if (errno == ENOBUFS)
-			addresses = true; /* messages are lost, whatever they said */
+			changed = IFWATCH_ADDRESSES | IFWATCH_FILTERS; /* messages are lost, whatever they said */
 		else if (errno != EINTR)
-			return addresses;
+			return changed;
 	}
 }

@@ -267,6 +267,17 @@ int live_set_filters(struct live *live, const struct filter_list *before)
 	return live_guard(live, true);
 }
 
+int live_mend_guard(struct live *live)
+{
+	uint64_t dropped;
+	int err;
+
+	if (!live->guard.drops || udpguard_read(live->netif->ifindex, &dropped) != -ENOENT)
+		return 0;
+	err = live_guard(live, true);
+	return err ? err : 1;
+}
+
 void live_end_guard(struct live *live)
 {
 	if (live->guard.drops && !live_guard(live, true))

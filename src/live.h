@@ -93,6 +93,9 @@ void live_take_answer(struct live *live, uint64_t now_ns);
 /* The clock has shown all connections. */
 void live_end_walk(struct live *live);
 
+/* The guard of plain UDP may be gone. Returns 1 when it was and is set again, 0 when there is nothing to do, or -errno, logged. */
+int live_mend_guard(struct live *live);
+
 /* Mimic ends: from now on the guard of plain UDP has nobody to see to it, if there shall be one. */
 void live_end_guard(struct live *live);
 

@@ -53,6 +53,7 @@ A4='' A6='' B4='' B6=''
 declare -A LIB_PID=() LIB_IFACE=() LIB_MIMIC=() LIB_DROPPED=()
 LIB_NAMESPACES=()
 LIB_LAST_CAPTURE=
+NO_TCX=
 LIB_EXEC=
 LIB_RATE=100 LIB_ANSWERS=0
 TRAFFIC_LOST_MS=0 TRAFFIC_RETURN_MS=0
@@ -458,6 +459,33 @@ stop_mimic() {
 	is_running "$1" || fail "$1: mimic had ended already"
 	stop "$1" 5 || rc=$?
 	[ "$rc" = 0 ] || { tail -n 20 "$TEST_TMP/$1.err" >&2; fail "$1: mimic ended with $rc"; }
+}
+
+# no_tcx: makes $NO_TCX, the mimic under test to which the kernel refuses tcx links, as before Linux 6.6
+no_tcx() {
+	need cc
+	cat >"$TEST_TMP/no-tcx.c" <<-'END'
+		#define _GNU_SOURCE
+		#include <dlfcn.h>
+		#include <errno.h>
+
+		int bpf_link_create(int program, int target, int type, const void *options)
+		{
+			int (*real)(int, int, int, const void *) = (int (*)(int, int, int, const void *))dlsym(RTLD_NEXT, "bpf_link_create");
+
+			if (type != 46 && type != 47)
+				return real(program, target, type, options);
+			errno = EINVAL;
+			return -EINVAL;
+		}
+	END
+	cc -shared -fPIC -o "$TEST_TMP/no-tcx.so" "$TEST_TMP/no-tcx.c" -ldl || fail "no_tcx: cc"
+	NO_TCX=$TEST_TMP/no-tcx
+	cat >"$NO_TCX" <<-END
+		#!/bin/sh
+		LD_PRELOAD=$TEST_TMP/no-tcx.so ASAN_OPTIONS=verify_asan_link_order=0 exec $MIMIC "\$@"
+	END
+	chmod +x "$NO_TCX"
 }
 
 # --- what is on the wire ---
