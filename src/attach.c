@@ -213,10 +213,10 @@ static int attach_replace_tc(int ifindex, int link, int prog_fd, bool ingress, b
 
 	if (link >= 0)
 		return bpf_link_update(link, prog_fd, NULL);
+	*clsact = true; /* also after an error: there may be the old one's */
 	err = clsact_replace(ifindex, prog_fd, attach_place(ingress), made);
 	if (err == -ENOENT) /* somebody has removed it */
 		err = clsact_attach(ifindex, prog_fd, attach_place(ingress), made);
-	*clsact = !err;
 	return err;
 }
 

@@ -383,6 +383,9 @@ static void run_take_down(struct run *run)
 		datapath_clear_filters(&run->datapath);
 	if (run->daemon_open)
 		daemon_reset_peers(&run->daemon);
+	/* It failed before it attached: which TC filters and devices the instance before has left, nobody knows yet. */
+	if (run->succession.follows && !run->attachment.ifindex && run->runfile.fd >= 0)
+		run_clear(run);
 	attach_detach(&run->attachment);
 	staging_close(&run->staging);
 }

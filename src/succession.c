@@ -76,6 +76,8 @@ int succession_claim(struct succession *succession, const char *lock, pid_t *hol
 		return 0;
 	for (int i = 0;; i++) {
 		err = runfile_claim(succession->runfile, lock, holder);
+		if (err == -EBUSY && succession->follows)
+			succession->borrowed = true; /* whoever runs there goes on with the same, by a takeover */
 		if (err != -EBUSY || !succession->patient || i == SUCCESSION_CLAIM_TRIES)
 			return err;
 		nanosleep(&pause, NULL);
