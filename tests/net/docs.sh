@@ -6,6 +6,7 @@
 #
 #   docs_rows README KIND    rows of a table of an example's README.md whose last column is called KIND: its cells, with | between
 #   docs_host NS ETC         from now on in_docs NS runs programs with the files below ETC in the place of those below /etc
+#   docs_commands PAGE       what the section EXAMPLES of a page of the manual tells people to type: a command a line
 #   in_docs NS COMMAND...    a command in NS, with the mimic under test in its PATH; for `bg`: in_ns NS "${DOCS_RUN[NS]}" COMMAND...
 
 # shellcheck disable=SC2034 # for the test
@@ -43,6 +44,22 @@ in_docs() {
 	ns=$(lib_ns "$1")
 	shift
 	in_ns "$ns" "${DOCS_RUN[$ns]}" "$@"
+}
+
+# docs_commands PAGE: blocks that are a configuration are left to docs_blocks; any other line that is no command is printed with `not a command: `
+docs_commands() {
+	awk '
+		function finish(  i) {
+			for (i = 1; i <= count && !settings; i++) {
+				if (line[i] !~ /^[a-z]*# [a-z]/) printf "not a command: "
+				sub(/^[a-z]*# /, "", line[i])
+				print line[i]
+			}
+			count = settings = 0
+		}
+		/^```/ { inside = !inside; if (!inside) finish(); next }
+		!inside && /^# / { examples = $0 == "# EXAMPLES" }
+		inside && examples && /./ { line[++count] = $0; settings = settings || /^[a-z_.]+ = / }' "$1"
 }
 
 # docs_blocks FILE: each indented block of a Markdown file, and each literal one of a scdoc file that is (a part of) a configuration of
