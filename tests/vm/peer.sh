@@ -75,7 +75,7 @@ peer_dir()
 # peer_wire PARTS: what was on the wire, by the ports of guest-peer.sh
 peer_wire()
 {
-	local port address syns bulk=${BULK_BYTES:-$peer_bulk_bytes}
+	local port address left right bulk=${BULK_BYTES:-$peer_bulk_bytes}
 	pair_only_tcp 0 || return 1
 	case " $1 " in
 	*" exchange "*)
@@ -87,9 +87,9 @@ peer_wire()
 		pair_check 0 5200,5201 --require 'data>=200' --require flows=4 || return 1
 		for port in 5200 5201; do
 			for address in 10.77.0.1 fd77::1; do
-				syns=$(pair_syns 0 $address $port)
-				[[ $syns != *0* ]] && continue
-				vm_log "port $port of $address: SYNs of left and right: $syns: they did not begin at once"
+				read -r left right <<<"$(pair_syns 0 $address $port)"
+				[ "$left" -gt 0 ] && [ "$right" -gt 0 ] && continue
+				vm_log "port $port of $address: SYNs of left and right: $left $right: they did not begin at once"
 				return 1
 			done
 		done ;;
