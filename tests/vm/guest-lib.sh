@@ -38,11 +38,15 @@ fail()
 # in_ns NAMESPACE COMMAND...
 in_ns() { /usr/sbin/ip netns exec "$@"; }
 
+# The script's own process: $$ would be that of init, which runs it in a subshell.
+read -r lib_pid _ </proc/self/stat
+
 # become NAMESPACE COMMAND...: only with &; the job's process id is then the command's. (Without it, the script would end here.)
 become()
 {
-	# shellcheck disable=SC2016
-	[ "$(exec sh -c 'echo $PPID')" != "$$" ] || fail "become without &: $*"
+	local pid
+	read -r pid _ </proc/self/stat
+	[ "$pid" != "$lib_pid" ] || fail "become without &: $*"
 	exec /usr/sbin/ip netns exec "$@"
 }
 
