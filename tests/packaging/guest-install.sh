@@ -197,3 +197,4 @@ mount -t 9p -o trans=virtio,version=9p2000.L,cache=none both /mnt/both || fail "
 $PHASE
 umount /mnt/both
 echo "$PHASE: done"
+echo "done, up $(cut -d ' ' -f 1 /proc/uptime) s"

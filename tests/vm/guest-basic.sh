@@ -7,7 +7,7 @@
 #
 # Environment: LEVEL, the level of the datapath (default: auto, which has to give bpf, without a module); PROBE_SIZES, more or
 # fewer payload sizes; JIT, what net.core.bpf_jit_enable shall be (default: as the kernel has it); REFUSED, a text: Mimic does not run
-# there, and says that.
+# there, and says that; MORE, if a script that reads this one goes on afterwards.
 # shellcheck source-path=SCRIPTDIR source=guest-lib.sh
 . ./guest-lib.sh
 
@@ -40,6 +40,7 @@ link_bridge
 if [ -n "${REFUSED:-}" ]; then
 	load_check left && fail "mimic run --check succeeds"
 	grep "^error: .*$REFUSED" /tmp/load.log || fail "nothing is said of '$REFUSED'"
+	echo "done, up $(uptime_s) s"
 	exit 0
 fi
 load_check left --datapath="$level" || fail "mimic run --check"
@@ -70,4 +71,4 @@ stop $right "mimic in right"
 [ -z "$(ls /run/mimic/*.lock 2>/dev/null)" ] || fail "a lock file stays"
 stop $wirecheck wirecheck
 cat /tmp/wirecheck.log
-echo "done, up $(uptime_s) s"
+[ -n "${MORE:-}" ] || echo "done, up $(uptime_s) s"

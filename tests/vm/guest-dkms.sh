@@ -19,7 +19,8 @@ grep -q '^sig_key: *[0-9A-F]' /tmp/modinfo.log || fail "no key of the signature"
 [ -e /sys/kernel/btf/mimic ] || fail "the module has no BTF"
 equal "$(cat /sys/module/mimic/version)" "$(sed -n 's/^version: *//p' /tmp/modinfo.log)" "the version that is loaded"
 # shellcheck disable=SC2034 # for guest-basic.sh
-LEVEL=kfunc
+LEVEL=kfunc MORE=1
 . ./guest-basic.sh
 poll 20 "modprobe -r mimic" ./modprobe -r mimic 2>/dev/null
 [ ! -e /sys/module/mimic ] || fail "the module is still there"
+echo "done, up $(uptime_s) s"

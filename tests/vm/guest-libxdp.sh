@@ -110,4 +110,4 @@ mv libxdp.so.1 away.so
 in_ns left ./mimic run --check -X -f remote=10.77.0.2:5000 eth0 >/tmp/without.log 2>&1 || fail "mimic needs libxdp"
 grep -q '^warn.*Cannot attach through libxdp' /tmp/without.log || fail "the absence of libxdp is not said"
 mv away.so libxdp.so.1
-exit 0
+echo "done, up $(uptime_s) s"

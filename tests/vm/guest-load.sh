@@ -15,4 +15,5 @@ for object in *.bpf.o; do
 		tail -n 30 "result/$object.log"
 	fi
 done
+echo "done, up $(cut -d ' ' -f 1 /proc/uptime) s"
 exit $result

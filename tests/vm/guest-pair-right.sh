@@ -21,3 +21,4 @@ nc -ll -p 7 -e /tmp/agent </dev/null >/tmp/nc.out 2>&1 &
 over() { [ -e /tmp/over ]; }
 poll "${PAIR_SECONDS:-1500}" "left never said that it is over" over
 cat /tmp/over
+echo "done, up $(uptime_s) s"

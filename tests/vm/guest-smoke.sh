@@ -29,4 +29,4 @@ echo "JIT: $(cat /proc/sys/net/core/bpf_jit_enable)"
 for program in /t/probe*; do
 	[ -x "$program" ] && "$program"
 done
-echo "up $(cut -d ' ' -f 1 /proc/uptime) s"
+echo "done, up $(cut -d ' ' -f 1 /proc/uptime) s"

@@ -17,5 +17,8 @@ systemctl --no-pager --version | head -n 1
 cp -a root/. / || fail "installing"
 mimic --version || fail "mimic --version"
 ln -s "$(command -v mimic)" mimic
+# shellcheck disable=SC2034 # for guest-basic.sh
+MORE=1
 . ./guest-basic.sh
 equal "$(systemctl is-system-running)" running "the state of the system at the end"
+echo "done, up $(uptime_s) s"

@@ -43,6 +43,7 @@ vm_cache=${MIMIC_CACHE:-$HOME/.cache/mimic-tests}
 vm_no_result=125	# the guest ended without a result: panic, hang of the init, QEMU error
 vm_timed_out=124
 vm_kernel_complaint=123	# the script may have passed, but the kernel logged a warning, a bug or a lock problem
+vm_ended_early=122	# the script's status was 0, but it never came to its last line
 
 # Packages of a guest's userland; what they depend on comes along.
 vm_user_packages=(busybox-static iproute2 bpftool tcpdump nftables wireguard-tools
@@ -549,7 +550,8 @@ vm_qemu()
 
 # vm_run KERNEL SCRIPT [FILE[=NAME]...]: boots the kernel and runs SCRIPT in it with busybox sh as root, in /t, where the
 # FILEs are (programs bring their libraries); NAME is what FILE is called there. Prints the script's output, and returns its exit status or one of the
-# statuses above; the end of the kernel's log goes to stderr on failure.
+# statuses above; the end of the kernel's log goes to stderr on failure. The last that SCRIPT says is a line that begins with `done, up`: a
+# script that ends before that, for whatever reason, has failed.
 #
 #   VM_TIMEOUT      seconds, default 300
 #   VM_MEMORY       MiB, default 512
@@ -596,6 +598,9 @@ vm_run()
 		case $qemu in 124 | 137) status=$vm_timed_out ;; esac
 		vm_log "$name: no result (status $status)"
 		cat "$dir/qemu" >&2
+	elif [ "$status" = 0 ] && ! grep -aq '^done, up' "$dir/out"; then
+		status=$vm_ended_early
+		vm_log "$name: the script ended before its last line (\`done, up ...\`)"
 	fi
 	if ! grep -aq 'mimic-vm: begin' "$dir/console"; then
 		vm_log "$name: the console does not say where the script began, so nobody knows what the kernel complained of"
