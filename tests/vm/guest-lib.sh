@@ -146,6 +146,16 @@ no_drops()
 	done
 }
 
+# no_damage NAMESPACE...: fails when the mimic there got a segment of which it could not make a datagram again.
+no_damage()
+{
+	local ns
+	for ns; do
+		in_ns "$ns" ./mimic show -p eth0 >/tmp/counters.log || fail "mimic show in $ns"
+		grep -E '\(drop_rx_(restore|checksum|padding)\)' /tmp/counters.log && fail "mimic in $ns could not restore segments"
+	done
+}
+
 # load_check NAMESPACE OPTION...: `mimic run --check`; what it says is in /tmp/load.log, how many seconds it took in $load_s.
 load_check()
 {

@@ -74,11 +74,11 @@ exchange()
 	spawn right sends send_all 2 10.77.0.1 '[fd77::1]' 5100
 	wrong=$(send_all 1 10.77.0.2 '[fd77::2]' 5000)
 	[ -z "$wrong" ] || fail "left begins: $wrong"
-	join right sends
+	join right sends 240
 	wrong=$(log_of right sends)
 	[ -z "$wrong" ] || fail "right begins: $wrong"
 	for side in left right; do
-		echo "$side sent datagrams of many sizes; not answered: $(on $side unanswered_here)"
+		echo "$side sent datagrams of many sizes; not answered, and sent again: $(on $side unanswered_here)"
 	done
 	for port in 0 1 2 3 4 5 6 7; do
 		finish right echo$port
@@ -86,6 +86,7 @@ exchange()
 	done
 	# Its first segment with random padding can be undone, but to something else.
 	for port in 16 17; do
+		# Its exit status is that of damage.
 		on left "signal_here echo$port TERM && join_here echo$port 30" >/dev/null
 		log_of left echo$port >/tmp/random.log
 		between "$(value /tmp/random.log corrupt)" 0 1 "random padding, right begins: damaged datagrams"
@@ -306,9 +307,12 @@ if has keepalive; then keepalive_begin; fi
 if has exchange; then exchange; fi
 if has crossing; then cross; fi
 no_drops left
+# What the peer pads wrongly (exchange) is long enough to be restored, to something else.
+no_damage left
 if has bulk; then bulks; fi
 if has wireguard; then wireguard; fi
 if has keepalive; then keepalive_end; fi
+no_damage left
 if has restart; then restarts; fi
 
 on right 'grep -E "Warn|Error|free" /tmp/mimic.log' | sed 's/^/peer: /'
