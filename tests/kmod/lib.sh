@@ -203,13 +203,12 @@ kmod_build()
 kmod_clean_build()
 {
 	local name=$1 dir=$2 status
-	kmod_build "$name" "$dir" W=1 C=1 >"$dir.log" 2>&1
+	# C=1 alone: Debian's headers of 7.2 lack the script that says whether sparse is good enough, and kbuild takes that for a no.
+	kmod_build "$name" "$dir" W=1 C=1 KBUILD_CHECKSRC=1 >"$dir.log" 2>&1
 	status=$?
 	cat "$dir.log"
 	[ $status = 0 ] || { vm_log "the build for $name failed"; return 1; }
-	# Debian's headers of 7.2 lack the script that looks whether sparse is good enough, and it is not (0.6.4).
-	grep -qE '^ *CHECK |but sparse is not available or not up to date' "$dir.log" ||
-		{ vm_log "sparse did not run"; return 1; }
+	grep -q '^ *CHECK ' "$dir.log" || { vm_log "sparse did not run"; return 1; }
 	if grep -E '(mimic|compat|kernel-btf)[^ ]*\.[ch]:.*(warning|error)|^WARNING|mimic\.o: warning' "$dir.log"; then
 		vm_log "$name: there are warnings"
 		return 1
