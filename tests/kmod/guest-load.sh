@@ -2,8 +2,8 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0-only
 # Guest script: mimic.ko is loaded, called from BPF programs (calls.c, where the devices are explained), kept by them,
-# and unloaded. /t has mimic.ko, calls, calls.bpf.o and, in broken/, modules that have to be refused. Environment:
-# VERSION, what the module has to say of itself.
+# and unloaded. /t has mimic.ko, calls, calls.bpf.o and, in broken/, modules that have to be refused, and may have by-hand.ko, which has its
+# BTF by mimic-btf where the kernel's build has made that of mimic.ko. Environment: VERSION, what the module has to say of itself.
 set -u
 
 fail()
@@ -38,6 +38,35 @@ unload()
 	done
 }
 
+# used FILE: the module has its BTF, answers BPF programs, is kept by them, and can be unloaded afterwards.
+used()
+{
+	local calls
+	insmod "$1" || fail "insmod $1"
+	[ -e /sys/kernel/btf/mimic ] || fail "the kernel took no BTF from $1"
+	[ "$(cat /sys/module/mimic/version)" = "$VERSION" ] || fail "the module's version is $(cat /sys/module/mimic/version)"
+	grep -w mimic_csum_move /proc/kallsyms || fail "no symbol"
+
+	rm -f /tmp/calls.log
+	./calls calls.bpf.o present </tmp/hold >/tmp/calls.log 2>&1 &
+	calls=$!
+	exec 3>/tmp/hold
+	until grep -qs '^holding' /tmp/calls.log; do
+		kill -0 $calls 2>/dev/null || fail "calls ended"
+		sleep 0.2
+	done
+	grep -q FAIL /tmp/calls.log && fail "calls"
+	cat /tmp/calls.log
+
+	rmmod mimic 2>/tmp/rmmod.log && fail "the module was unloaded under a program that calls it"
+	loaded || fail "the module is gone"
+	exec 3>&-
+	wait $calls || fail "calls: exit status $?"
+	unload 20
+	loaded && fail "the module is still there"
+	[ -e /sys/kernel/btf/mimic ] && fail "its BTF is still there"
+}
+
 set_up()
 {
 	modprobe pktgen || fail "pktgen"
@@ -67,29 +96,12 @@ refused broken/no-ids.ko 'mimic: .*without BTF.*make kmod'
 refused broken/wrong-base.ko 'mimic: .*BTF is that of another kernel.*make kmod|failed to validate module \[mimic\] BTF'
 
 dmesg -c >/dev/null
-insmod mimic.ko || fail "insmod"
-[ -e /sys/kernel/btf/mimic ] || fail "the kernel took no BTF from the module"
-[ "$(cat /sys/module/mimic/version)" = "$VERSION" ] || fail "the module's version is $(cat /sys/module/mimic/version)"
-grep -w mimic_csum_move /proc/kallsyms || fail "no symbol"
-
 mkfifo /tmp/hold
-./calls calls.bpf.o present </tmp/hold >/tmp/calls.log 2>&1 &
-calls=$!
-exec 3>/tmp/hold
-until grep -q '^holding' /tmp/calls.log; do
-	kill -0 $calls 2>/dev/null || fail "calls ended"
-	sleep 0.2
-done
-grep -q FAIL /tmp/calls.log && fail "calls"
-cat /tmp/calls.log
-
-rmmod mimic 2>/tmp/rmmod.log && fail "the module was unloaded under a program that calls it"
-loaded || fail "the module is gone"
-exec 3>&-
-wait $calls || fail "calls: exit status $?"
-unload 20
-loaded && fail "the module is still there"
-[ -e /sys/kernel/btf/mimic ] && fail "its BTF is still there"
+used mimic.ko
+if [ -e by-hand.ko ]; then
+	echo "--- with the BTF of mimic-btf"
+	used by-hand.ko
+fi
 
 insmod mimic.ko || fail "insmod once more"
 unload 20

@@ -259,6 +259,24 @@ kmod_tiny_vmlinux()
 		objcopy -I elf64-little -O binary --only-section=.BTF --set-section-flags .BTF=alloc "$1" "$1.btf"
 }
 
+# kmod_by_hand KERNEL DIR: DIR/by-hand.ko is DIR/kmod/mimic.ko, which has its BTF by the kernel's build, with that of mimic-btf instead.
+kmod_by_hand()
+{
+	local name=$1 dir=$2 module=$2/by-hand.ko kdir objcopy=objcopy
+	vm_kernel "$name" && kdir=$(kmod_headers "$name") || return 1
+	vm_is_native || objcopy=$vm_triplet-objcopy
+	# In mimic.o .BTF_ids is as the compiler made it: without numbers, but with flags.
+	"$objcopy" -O binary --only-section=.BTF_ids "$dir/kmod/mimic.o" "$dir/ids" &&
+		"$objcopy" --remove-section .BTF --remove-section .BTF.base --update-section ".BTF_ids=$dir/ids" \
+			"$dir/kmod/mimic.ko" "$module" &&
+		make --no-print-directory -C "$dir/kmod" KDIR=/ mimic-btf && "$dir/kmod/mimic-btf" "$kdir" "$module" || return 1
+	if readelf -SW "$module" | grep '\.BTF\.base' || cmp "$module" "$dir/kmod/mimic.ko" >/dev/null; then
+		vm_log "mimic-btf had nothing to do"
+		return 1
+	fi
+	kmod_inspect "$module" "$(kmod_release "$name")"
+}
+
 # kmod_other_base DIR MODULE: gives MODULE, which has no BTF, that of another kernel.
 kmod_other_base()
 {
@@ -267,10 +285,11 @@ kmod_other_base()
 }
 
 # kmod_load KERNEL DIR: boots the kernel and runs guest-load.sh with DIR/kmod/mimic.ko, and with modules that lack
-# their BTF or the numbers in it, or have that of another kernel, and so have to be refused.
+# their BTF or the numbers in it, or have that of another kernel, and so have to be refused. DIR/by-hand.ko, where that is, has to be taken.
 kmod_load()
 {
 	local name=$1 dir=$2 module=$2/kmod/mimic.ko objcopy=objcopy
+	local -a more=()
 	vm_kernel "$name" || return 1
 	vm_is_native || objcopy=$vm_triplet-objcopy
 	[ -e "$dir/kmod/Makefile" ] || kmod_copy "$dir" || return 1
@@ -281,9 +300,10 @@ kmod_load()
 		"$objcopy" -O binary --only-section=.BTF_ids "$module" "$dir/ids" &&
 		truncate -s 0 "$dir/zeros" && truncate -s "$(stat -c %s "$dir/ids")" "$dir/zeros" &&
 		"$objcopy" --update-section ".BTF_ids=$dir/zeros" "$module" "$dir/broken/no-ids.ko" || return 1
+	[ ! -e "$dir/by-hand.ko" ] || more=("$dir/by-hand.ko")
 	vm_env=("VERSION=$(kmod_version)")
 	VM_TIMEOUT=${VM_TIMEOUT:-240} vm_run "$name" "$kmod_here/guest-load.sh" \
-		"$module" "$dir/calls" "$dir/calls.bpf.o" "$dir/broken"
+		"$module" "$dir/calls" "$dir/calls.bpf.o" "$dir/broken" "${more[@]}"
 }
 
 # kmod_make_modules KERNEL DIR: DIR gets mimic.ko; old.ko, of another version; stub.ko, without the functions; no-btf.ko, that without
