@@ -160,6 +160,7 @@ kmod_compilers()
 	for arch in $(awk -v suite="$1" '$3 == suite || $3 == suite "-backports" { print $2 }' "$vm_here/kernels" | sort -u); do
 		case $arch in
 		arm64) echo "$2-aarch64-linux-gnu" binutils-aarch64-linux-gnu ;;
+		ppc64el) echo "$2-powerpc64le-linux-gnu" binutils-powerpc64le-linux-gnu ;;
 		riscv64) echo "$2-riscv64-linux-gnu" binutils-riscv64-linux-gnu ;;
 		esac
 	done | tr ' ' '\n'
@@ -182,6 +183,7 @@ kmod_build()
 		args+=(CROSS_COMPILE="$cross")
 		case $vm_arch in
 		arm64) args+=(ARCH=arm64) ;;
+		ppc64el) args+=(ARCH=powerpc) ;;
 		riscv64) args+=(ARCH=riscv) ;;
 		*) vm_log "no module is built for $vm_arch"; return 1 ;;
 		esac
