@@ -6,6 +6,7 @@
 #
 #   packaging_debian SUITE [OLD]     Debian's packages in a Debian of that suite; OLD: the version of Mimic there, which they replace
 #   packaging_fedora                 Fedora's, by Debian's rpm, in a Debian: there is no Fedora here
+#   packaging_arch                   Arch Linux's, by Debian's makepkg and pacman, in a Debian
 #
 # All functions return non-zero on errors, after a message on stderr.
 
@@ -91,4 +92,33 @@ packaging_fedora()
 		libbpf1 libelf1t64 libffi8 libjansson4 libmnl0 libsystemd0) || return 1
 	cp "$packaging_here/in-root-rpm-install.sh" "$kmod_srcdir/debian/tests/smoke" "$dir" &&
 		kmod_in "$root" unshare --net bash "$dir/in-root-rpm-install.sh" "$dir" "$(kmod_version)"
+}
+
+# packaging_arch_build DIR: DIR/arch gets the packages, which were built twice.
+packaging_arch_build()
+{
+	local dir=$1 root
+	local -a depends
+	mkdir -p "$dir" || return 1
+	if ! make -C "$BUILDDIR" arch-source >"$dir/dist.log" 2>&1; then
+		cat "$dir/dist.log"
+		vm_log "make arch-source failed"
+		return 1
+	fi
+	mv "$BUILDDIR/packages/arch" "$dir" || return 1
+	mapfile -t depends < <(packaging_build_depends trixie | grep -v -e debhelper -e dh-dkms)
+	root=$(kmod_root trixie build-essential file libarchive-tools makepkg pacman-package-manager xz-utils zstd "${depends[@]}") || return 1
+	chmod 755 "$kmod_tmp" "$dir" && cp "$packaging_here/in-root-arch-build.sh" "$packaging_here/arch-makepkg.conf" "$dir" &&
+		kmod_in "$root" unshare --net bash "$dir/in-root-arch-build.sh" "$dir"
+}
+
+packaging_arch()
+{
+	local dir=$kmod_tmp/arch root
+	packaging_arch_build "$dir" || return 1
+	# As in packaging_fedora.
+	root=$(kmod_root trixie pacman-package-manager libarchive-tools binutils dkms gcc kmod systemd iproute2 socat tcpdump \
+		"linux-image-$kmod_native" "linux-headers-$kmod_native" libbpf1 libelf1t64 libffi8 libjansson4 libmnl0 libsystemd0) || return 1
+	cp "$packaging_here/in-root-arch-install.sh" "$kmod_srcdir/debian/tests/smoke" "$dir" &&
+		kmod_in "$root" unshare --net bash "$dir/in-root-arch-install.sh" "$dir" "$(kmod_version)"
 }
