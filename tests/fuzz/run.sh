@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# not a test
+#
+# run.sh fuzz_X: runs a target for tests/run, which sets the variables. It begins with the corpus in the tree, which stays as it is, and
+# goes on from there at random. An input that ends it is left beside the logs.
+set -u
+
+target=$1
+program=$BUILDDIR/tests/fuzz/bin/$target
+corpus=$SRCDIR/tests/fuzz/corpus/${target#fuzz_}
+dict=$SRCDIR/tests/fuzz/$target.dict
+logs=$BUILDDIR/test-logs/fuzz
+if [[ ${MIMIC_LONG:-} ]]; then
+	seconds=600
+else
+	seconds=${MIMIC_FUZZ_SECONDS:-10}
+fi
+
+options=(-max_total_time="$seconds" -timeout=20 -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$logs/$target.")
+[[ -f $dict ]] && options+=(-dict="$dict")
+mkdir -p "$TEST_TMP/new" "$logs" || exit
+rm -f "$logs/$target".{crash,leak,oom,timeout}-*
+# A corpus that is not there would go unnoticed.
+[[ $(find "$corpus" -type f -print -quit) ]] || { echo "there is nothing in $corpus"; exit 1; }
+if "$program" "${options[@]}" "$TEST_TMP/new" "$corpus" 2>&1; then
+	exit 0
+fi
+for input in "$logs/$target".{crash,leak,oom,timeout}-*; do
+	[[ -f $input ]] || continue
+	echo
+	echo "The input that ends it is kept. It does so again by:"
+	echo "    $program $input"
+done
+exit 1
