@@ -115,9 +115,10 @@ CORE_FN void conn_tick_established(struct conn *conn, const struct env *env, str
 		conn_begin_check(conn, env, CONN_CHECK_PROBES_LONG, eff);
 		return;
 	}
-	if (conn->held)
-		conn_tick_held(conn, env, eff);
+	/* First, since it may take both replies; what it probes or ends, the queue need not probe. */
 	conn_tick_keepalive(conn, env, eff);
+	if (conn->held && conn->state == CONN_ESTABLISHED)
+		conn_tick_held(conn, env, eff);
 }
 
 /* Whether conn_tick() would do anything; may be asked about a copy taken without the lock. */

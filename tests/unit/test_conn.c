@@ -2701,6 +2701,31 @@ START_TEST(test_stuck)
 }
 END_TEST
 
+/* They wait for a window, and the peer is gone: of the probes, keepalives and the RST that one tick has to send none takes another's place. */
+START_TEST(test_starved_and_silent)
+{
+	__u32 keepalives = 0, resets = 0;
+	struct driver d;
+
+	drv_init(&d, NULL);
+	drv_out(&d, 100, false);
+	drv_establish_initiator(&d, 50, 0);
+	for (int s = 0; s < 300 && !resets; s++) {
+		drv_wait(&d, SEC);
+		drv_tick(&d);
+		for (int i = 0; i < CONN_REPLIES; i++) {
+			keepalives += d.eff.reply[i].flags == TCP_ACK && !d.eff.reply[i].payload_len;
+			resets += d.eff.reply[i].flags == TCP_RST;
+		}
+	}
+	expect_eq(resets, 1);
+	expect_eq(keepalives, 3);
+	expect_eq(d.c.events.keepalives, 3);
+	expect_eq(d.c.state, CONN_SYN_SENT); /* and begins anew */
+	expect_eq(d.c.held, 1);
+}
+END_TEST
+
 /* Nothing passes a datagram that is still on its way out, until the queue has moved for long without becoming empty. */
 START_TEST(test_place_in_the_queue)
 {
@@ -3015,6 +3040,7 @@ static void add_waiting_tests(TCase *tcase)
 	tcase_add_test(tcase, test_flush);
 	tcase_add_test(tcase, test_unsent);
 	tcase_add_test(tcase, test_stuck);
+	tcase_add_test(tcase, test_starved_and_silent);
 	tcase_add_test(tcase, test_place_in_the_queue);
 	tcase_add_test(tcase, test_lost_while_draining);
 }
