@@ -35,9 +35,10 @@ CORE_FN void conn_refit_close(struct conn *conn, struct effect *eff)
 /* A timer that was set by longer intervals goes by the new ones from now on; a passive side gives up what it began. */
 CORE_FN void conn_refit_timer(struct conn *conn, const struct env *env, struct effect *eff)
 {
+	bool began = conn->state == CONN_SYN_SENT || (conn->state == CONN_SYN_RECEIVED && conn->simultaneous);
 	__u64 latest_ns;
 
-	if (conn->state == CONN_SYN_SENT && !conn->settings.handshake_interval_s) {
+	if (began && !conn->settings.handshake_interval_s) {
 		conn_reset(conn, env, eff);
 		return;
 	}

@@ -164,6 +164,13 @@ START_TEST(test_passive)
 	drv_out(&d, 100, false);
 	expect_eq(d.eff.reason, REASON_DROP_PASSIVE);
 
+	/* The peer's SYN came to meet it. */
+	drv_goto(&d, AT_SIMULTANEOUS, NULL);
+	refit(true, &passive);
+	expect_eq(d.c.state, CONN_IDLE);
+	expect_eq(drv_reply(&d)->flags, TCP_RST);
+	expect_eq(d.eff.half_open, 0);
+
 	drv_goto(&d, AT_ESTABLISHED, NULL);
 	refit(true, &passive);
 	expect_nothing_sent();
