@@ -11,11 +11,9 @@ program=$BUILDDIR/tests/fuzz/bin/$target
 corpus=$SRCDIR/tests/fuzz/corpus/${target#fuzz_}
 dict=$SRCDIR/tests/fuzz/$target.dict
 logs=$BUILDDIR/test-logs/fuzz
-if [[ ${MIMIC_LONG:-} ]]; then
-	seconds=600
-else
-	seconds=${MIMIC_FUZZ_SECONDS:-10}
-fi
+seconds=10
+[[ ${MIMIC_LONG:-} ]] && seconds=600
+seconds=${MIMIC_FUZZ_SECONDS:-$seconds}
 
 options=(-max_total_time="$seconds" -timeout=20 -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$logs/$target.")
 [[ -f $dict ]] && options+=(-dict="$dict")
