@@ -202,6 +202,7 @@ static inline void claims_numbers(struct world *w)
 	if (!stays)
 		return;
 	claim(now->rcv_wnd <= conn_window_full(now));
+	claim_eq(conn_window_full(now), now->settings.max_window ? 0xffffU << conn_window_scale(now) : 0x3400U << conn_window_scale(now));
 	claim(seq_diff(now->snd_nxt, was->snd_nxt) >= 0 && seq_diff(now->snd_una, was->snd_una) >= 0);
 	claim(seq_diff(now->snd_una, now->snd_nxt) <= 0);
 	if (w->event != EVENT_IN)
@@ -432,7 +433,7 @@ static inline void claims_check(struct world *w)
 	claims_replies(w);
 	claims_queue(w);
 	claim((c->state != CONN_SYN_SENT && c->state != CONN_SYN_RECEIVED) || c->timer_ns); /* nothing waits for ever */
-	claim(c->cooldown_level <= 2 && (!c->check_probes || c->check_probes <= c->check_probes_max));
+	claim(c->cooldown_level <= 2 && c->check_probes <= CONN_CHECK_PROBES_LONG);
 	claim(c->state == CONN_ESTABLISHED || !(w->eff.notify & (NOTIFY_RELEASE | NOTIFY_ESTABLISHED)));
 	claim_eq(w->before.state == CONN_ESTABLISHED && c->state != CONN_ESTABLISHED, !!(w->eff.notify & (NOTIFY_LOST | NOTIFY_CLOSED)));
 }

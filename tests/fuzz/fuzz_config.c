@@ -100,6 +100,27 @@ static void check_spaced(const struct config *config, size_t errors, const uint8
 	free(text);
 }
 
+static void report_whole(void *context, enum log_level level, const char *message)
+{
+	claim(message[0]);
+	*(enum log_level *)context = level;
+}
+
+/* One that is not there is a warning, and one that cannot be read an error. */
+static void check_unreadable(void)
+{
+	struct config config = CONFIG_INIT;
+	enum log_level level = LOG_LEVEL_TRACE;
+	static bool logged;
+
+	claim(!config_load(&config, "/proc/self/fd/none", report_whole, &level) && config.missing && level == LOG_LEVEL_WARN);
+	claim(config_load(&config, "/", report_whole, &level) == -EISDIR && !config.missing && level == LOG_LEVEL_ERROR);
+	claim(!config_load(&config, NULL, NULL, NULL) && !config_load_existing(&config, NULL));
+	if (!logged) /* that goes to the log: once is enough */
+		claim(config_load_existing(&config, "/proc/self/fd/none") == -ENOENT);
+	logged = true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct config config;
@@ -108,6 +129,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_values(&config);
 	check_spaced(&config, errors, data, size);
 	config_free(&config);
-	claim(!config_load(&config, NULL, NULL, NULL) && !config_load_existing(&config, NULL));
+	check_unreadable();
 	return 0;
 }

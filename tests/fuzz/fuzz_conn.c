@@ -121,6 +121,12 @@ static void datagram_released(struct world *w, bool lost)
 {
 	struct waiting_datagram first = w->queue[0];
 
+	if (!w->waits && w->exists && w->c.state == CONN_IDLE) { /* its queue was given up meanwhile */
+		begin(w, EVENT_RELEASED);
+		conn_egress(&w->c, &w->env, 100, true, &w->eff);
+		claim(w->eff.verdict == VERDICT_DROP && w->eff.reason == REASON_DROP_CONN_ENDED);
+		end(w);
+	}
 	if (!w->waits)
 		return;
 	if (!lost && w->c.state == CONN_ESTABLISHED && (!w->limit_known || seq_diff(first.end, w->limit) > 0))
@@ -189,6 +195,7 @@ static void tick(struct world *w)
 	if (!w->exists)
 		return;
 	begin(w, EVENT_TICK);
+	conn_note_drop(&w->c, REASON_DROP_NO_CONN, 1); /* none of a connection's figures */
 	conn_tick(&w->c, &w->env, &w->eff);
 	if (!due)
 		claim(!memcmp(&w->before, &w->c, sizeof(w->c)) && !w->eff.reply[0].flags && !w->eff.notify);
@@ -212,6 +219,24 @@ static void refit(struct world *w, bool named, const struct conn_settings *setti
 	end(w);
 }
 
+/* Whatever comes for an entry that is about to be deleted changes nothing. */
+static void tombstone(struct world *w)
+{
+	struct conn before = w->c;
+
+	memset(&w->eff, 0, sizeof(w->eff));
+	conn_ingress(&w->c, &w->env, &w->seg, &w->eff);
+	claim(w->eff.verdict == VERDICT_DROP && !w->eff.reply[0].flags);
+	conn_egress(&w->c, &w->env, 100, false, &w->eff);
+	claim(w->eff.verdict == VERDICT_DROP && !w->eff.reply[0].flags);
+	claim(conn_tick_is_due(&w->c, w->env.now_ns));
+	conn_tick(&w->c, &w->env, &w->eff);
+	claim(w->eff.remove && !w->eff.reply[0].flags);
+	conn_note_drop(&w->c, REASON_DROP_RELEASE, 1);
+	w->c.events = before.events; /* a damaged segment is counted */
+	claim(!memcmp(&before, &w->c, sizeof(before)));
+}
+
 /* The daemon ends: whatever waited in it goes with it. */
 static void shutdown(struct world *w)
 {
@@ -219,9 +244,9 @@ static void shutdown(struct world *w)
 		return;
 	begin(w, EVENT_SHUTDOWN);
 	conn_shutdown(&w->c, &w->eff);
-	conn_note_drop(&w->c, REASON_DROP_RELEASE, 1);
 	claim_eq(w->c.state, CONN_CLOSED);
 	claim_eq(w->eff.reply[0].flags, w->before.state == CONN_IDLE ? 0 : TCP_RST);
+	tombstone(w);
 	w->exists = false;
 	w->waits = w->waiting_bytes = 0;
 	w->half_open = 0;

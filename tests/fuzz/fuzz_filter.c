@@ -68,9 +68,13 @@ static void check_filter(const struct filter *filter)
 {
 	char text[FILTER_TEXT_MAX], end[FILTER_END_MAX], endpoint[FILTER_ENDPOINT_MAX];
 	struct filter_list list = { .quiet = true };
+	struct filter_prefix prefix;
 	struct filter_spec spec;
 	struct parse_error error;
 
+	filter_prefix_make(&prefix, &filter->key, filter->prefix_len);
+	claim(prefix.bits == FILTER_KEY_HEAD_BITS + (__u32)filter->prefix_len && !memcmp(&prefix.key, &filter->key, sizeof(prefix.key)));
+	claim(!strcmp(filter_origin_name((enum filter_origin)filter->key.origin), filter->key.origin == ORIGIN_LOCAL ? "local" : "remote"));
 	claim((size_t)filter_print(text, sizeof(text), filter, &defaults) == strlen(text) && strlen(text) < sizeof(text) - 1);
 	claim((size_t)filter_print_end(end, sizeof(end), filter) == strlen(end) && !strncmp(text, end, strlen(end)));
 	claim((size_t)filter_print_endpoint(endpoint, sizeof(endpoint), &filter->key.addr, filter->key.port) == strlen(endpoint));

@@ -5,7 +5,26 @@
  *
  * Input: the file.
  */
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned int allocations_left; /* 0: none fails */
+
+static void *fuzz_realloc(void *old, size_t size)
+{
+	return allocations_left && !--allocations_left ? NULL : realloc(old, size);
+}
+
+static char *fuzz_strdup(const char *text)
+{
+	return allocations_left && !--allocations_left ? NULL : strdup(text);
+}
+
+#define realloc fuzz_realloc
+#define strdup	fuzz_strdup
 #include "runfile.c"
+#undef realloc
+#undef strdup
 
 #include "file.h"
 
@@ -34,6 +53,27 @@ static void check_same(const struct run_info *a, const struct run_info *b)
 		claim(!strcmp(a->filters[i], b->filters[i]));
 }
 
+/* What cannot be read, and no memory for the filters. */
+static void check_errors(const uint8_t *data, size_t size)
+{
+	int dir = open("/", O_RDONLY | O_CLOEXEC), sink = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct run_info info = { 0 };
+
+	claim(read_info(-1, &info) == -EBADF);
+	claim(read_info(dir, &info) == -EIO);
+	claim(read_info(sink, &info) < 0);
+	close(dir);
+	close(sink);
+	for (unsigned int nth = 1; nth <= 4; nth++) {
+		allocations_left = nth;
+		if (!read_info(fuzz_file(data, size), &info)) {
+			claim(allocations_left);
+			runfile_free_info(&info);
+		}
+		allocations_left = 0;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct run_info info, again, empty;
@@ -43,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	claim(!read_info(fuzz_file(data, size), &info));
 	check_texts(&info);
+	check_errors(data, size);
 	out = open_memstream(&text, &length);
 	if (!out)
 		abort();

@@ -113,7 +113,8 @@ static size_t count_lines(const char *text, const char *beginning)
 	while (text) {
 		count += !strncmp(text, beginning, strlen(beginning));
 		text = strchr(text, '\n');
-		text += !!text;
+		if (text)
+			text++;
 	}
 	return count;
 }
@@ -142,6 +143,11 @@ static void check_text(const struct run_info *info)
 	text = show(false, false, true, &err);
 	claim_eq(count_lines(text, "Mimic running"), 0);
 	free(text);
+	text = show(false, true, false, &err);
+	claim_eq(count_lines(text, "Connection "), 0);
+	free(text);
+	for (__u8 state = 0; state <= CONN_CLOSED; state++)
+		claim(state_text(state)[0] && report_state(state)[0]);
 }
 
 static bool is_ascii(const char *text)
@@ -194,7 +200,7 @@ static void read_conns(struct fuzz *in)
 		struct conn *c = &world.values[i].c;
 
 		memset(c, fuzz_u8(in), sizeof(*c));
-		c->state = fuzz_u8(in);
+		c->state = fuzz_u8(in) % (CONN_CLOSED + 2);
 		c->established_ns = fuzz_u8(in);
 		fuzz_fill(in, &world.keys[i], sizeof(world.keys[i]));
 	}
