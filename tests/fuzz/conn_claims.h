@@ -59,6 +59,7 @@ struct world {
 	__u32 waits, waiting_bytes;
 	__u32 limit;
 	bool limit_known;
+	struct tcp_header late; /* the last ACK that it was told to send; flags 0: none yet */
 	/* what was seen */
 	bool ack_known, edge_known;
 	__u32 ack, edge; /* announced, and by the peer: the highest */

@@ -53,8 +53,15 @@ static void check_same(const struct config *a, const struct config *b)
 	claim_eq(a->resolve_interval_s, b->resolve_interval_s);
 	claim(!memcmp(&a->settings, &b->settings, sizeof(a->settings)));
 	claim_eq(a->filter_count, b->filter_count);
-	for (size_t i = 0; i < a->filter_count; i++)
-		claim(!memcmp(&a->filters[i], &b->filters[i], sizeof(*a->filters)));
+	for (size_t i = 0; i < a->filter_count; i++) {
+		struct filter_spec one = a->filters[i], other = b->filters[i];
+
+		/* Where it is written may differ. */
+		claim(one.place.line && other.place.line);
+		memset(&one.place, 0, sizeof(one.place));
+		memset(&other.place, 0, sizeof(other.place));
+		claim(!memcmp(&one, &other, sizeof(one)));
+	}
 }
 
 static void check_values(const struct config *config)

@@ -85,9 +85,33 @@ static void begin(struct world *w, enum event event)
 	memset(&w->eff, 0, sizeof(w->eff));
 }
 
+/* An ACK that was decided on earlier leaves only now: it says what is so by now, is as right as it was, and takes nothing back. */
+static void late_ack(struct world *w)
+{
+	struct tcp_header now = w->late;
+
+	if (w->exists && w->late.flags && conn_refresh_ack(&w->c, &now)) {
+		claim_eq(w->c.state, CONN_ESTABLISHED);
+		claim_eq(be32_to_host(now.ack), w->c.rcv_nxt);
+		claim_eq(be16_to_host(now.window), conn_window_field(&w->c));
+		claim(seq_diff(be32_to_host(now.ack), be32_to_host(w->late.ack)) >= 0);
+		claim(now.seq == w->late.seq && now.flags == w->late.flags && now.data_off == w->late.data_off);
+		claim_eq(csum_fold(csum_words((const __u32 *)&now, 5)) % 0xffff, csum_fold(csum_words((const __u32 *)&w->late, 5)) % 0xffff);
+	} else {
+		claim(!memcmp(&now, &w->late, sizeof(now)));
+	}
+	for (int i = 0; i < CONN_REPLIES; i++) {
+		const struct reply *reply = &w->eff.reply[i];
+
+		if (reply->flags == TCP_ACK)
+			tcp_header_make(&w->late, 1, 2, reply->seq, reply->ack, reply->flags, reply->window);
+	}
+}
+
 static void end(struct world *w)
 {
 	claims_check(w);
+	late_ack(w);
 	if (!w->eff.remove)
 		return;
 	w->exists = false;
