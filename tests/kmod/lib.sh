@@ -347,7 +347,7 @@ kmod_kfunc()
 		"$cc" -std=gnu11 -O2 -Wall -static -o "$dir/offload" "$kmod_here/offload.c" || return 1
 	[ -n "${MIMIC_LONG:-}" ] || vm_env+=("ROUNDS=${ROUNDS:-all}")
 	vm_env+=("JIT_ALWAYS_ON=$(grep -cx CONFIG_BPF_JIT_ALWAYS_ON=y "$(vm_kernel_dir "$name")/boot/config-$(kmod_release "$name")")")
-	VM_TIMEOUT=${VM_TIMEOUT:-900} vm_test "$name" kfunc "$dir/offload" "$modules"/{mimic,old,stub,no-btf}.ko
+	VM_TIMEOUT=${VM_TIMEOUT:-1400} vm_test "$name" kfunc "$dir/offload" "$modules"/{mimic,old,stub,no-btf}.ko
 }
 
 # kmod_wireguard KERNEL LEVELS: runs tests/vm/guest-wireguard.sh with the module.
