@@ -342,11 +342,13 @@ kmod_modules()
 # traffic, unless MIMIC_LONG is set.
 kmod_kfunc()
 {
-	local name=$1 dir=$kmod_tmp modules cc
-	vm_kernel "$name" && cc=$(vm_cc) && modules=$(kmod_modules "$name") &&
+	local name=$1 dir=$kmod_tmp modules cc kernel release
+	vm_kernel "$name" && kernel=$(vm_kernel_dir "$name") && release=$(kmod_release "$name") && cc=$(vm_cc) && modules=$(kmod_modules "$name") &&
 		"$cc" -std=gnu11 -O2 -Wall -static -o "$dir/offload" "$kmod_here/offload.c" || return 1
 	[ -n "${MIMIC_LONG:-}" ] || vm_env+=("ROUNDS=${ROUNDS:-all}")
-	vm_env+=("JIT_ALWAYS_ON=$(grep -cx CONFIG_BPF_JIT_ALWAYS_ON=y "$(vm_kernel_dir "$name")/boot/config-$(kmod_release "$name")")")
+	# The latter since 7.2.
+	vm_env+=("JIT_ALWAYS_ON=$(cat "$kernel"/{boot/config-"$release",lib/modules/"$release"/config} 2>/dev/null |
+				  grep -cx CONFIG_BPF_JIT_ALWAYS_ON=y)")
 	VM_TIMEOUT=${VM_TIMEOUT:-1400} vm_test "$name" kfunc "$dir/offload" "$modules"/{mimic,old,stub,no-btf}.ko
 }
 
