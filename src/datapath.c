@@ -13,6 +13,7 @@
 #include "filter.h"
 #include "filter_ports.h"
 #include "log.h"
+#include "mapupdate.h"
 #include "mimic_full.skel.h"
 #include "mimic_plain.skel.h"
 #include "percpu.h"
@@ -303,10 +304,9 @@ static int datapath_write_filter(const struct datapath *datapath, const struct f
 				 const struct conn_settings *settings)
 {
 	const struct mimic_prefix value = { .settings = *settings, .filter = *prefix };
-	int err = filter->prefix_len < ADDR_BITS ? bpf_map_update_elem(datapath->prefixes_fd, prefix, &value, BPF_ANY) :
-						   bpf_map_update_elem(datapath->filters_fd, &filter->key, settings, BPF_ANY);
 
-	return err ? -errno : 0;
+	return filter->prefix_len < ADDR_BITS ? mapupdate(datapath->prefixes_fd, prefix, &value) :
+						mapupdate(datapath->filters_fd, &filter->key, settings);
 }
 
 int datapath_set_filter(struct datapath *datapath, const struct filter *filter, const struct conn_settings *settings)

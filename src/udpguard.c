@@ -9,6 +9,7 @@
 
 #include "clsact.h"
 #include "log.h"
+#include "mapupdate.h"
 #include "percpu.h"
 #include "udpguard.skel.h"
 #include "util.h"
@@ -56,7 +57,7 @@ static int udpguard_load(struct udpguard_bpf **loaded, const struct udpguard_rul
 	if (!err)
 		err = udpguard_bpf__load(skeleton);
 	for (size_t i = 0; !err && i < rules->count; i++)
-		err = bpf_map_update_elem(bpf_map__fd(skeleton->maps.rules), &rules->items[i].end, &rules->items[i].rule, BPF_ANY);
+		err = mapupdate(bpf_map__fd(skeleton->maps.rules), &rules->items[i].end, &rules->items[i].rule);
 	if (err)
 		return err;
 	*loaded = TAKE_PTR(skeleton);
