@@ -125,14 +125,10 @@ static int facts_reap(pid_t pid, bool kill_it)
 
 static bool facts_is_on(const char *path)
 {
-	FILE *file = fopen(path, "re");
-	bool on;
+	char line[8];
 
-	if (!file)
-		return false;
-	on = fgetc(file) == '1';
-	fclose(file);
-	return on;
+	util_read_line(path, line, sizeof(line));
+	return line[0] == '1';
 }
 
 void facts_find_firewall(struct facts_firewall *firewall)
