@@ -19,7 +19,7 @@
  * Raised with each change of what a map means or how it looks, sizes of keys and values included: a daemon takes over the
  * maps of another one only if both have the same number (src/handover.h).
  */
-#define MIMIC_ABI 3
+#define MIMIC_ABI 4
 
 enum {
 	MIMIC_CONNS_MAX = 131072,   /* entries of the connection map */

@@ -273,6 +273,38 @@ static __always_inline bool ingress_has_moved(const struct work *w, const struct
 }
 
 /* The connection decides. */
+/*
+ * Whether a RST may go, by the limits for its receiver and for all; only one that goes is paid for. A host that has lost all its
+ * connections has to tell each of them; who sends in the name of another shall not get much at it. What one costs all is a matter of
+ * chance: who counts those that he gets cannot tell whether another went to somebody else (the side channel of CVE-2016-5696).
+ */
+static __always_inline bool ingress_may_reset(const struct work *w)
+{
+	static __u64 all_paid_ns;
+	__u64 now_ns = w->env.now_ns, first_ns = 0, *paid_ns;
+
+	paid_ns = bpf_map_lookup_elem(&resets, &w->key.remote);
+	if (!paid_ns) {
+		bpf_map_update_elem(&resets, &w->key.remote, &first_ns, BPF_ANY);
+		paid_ns = bpf_map_lookup_elem(&resets, &w->key.remote);
+	}
+	if (!paid_ns || !rate_may(paid_ns, now_ns, INGRESS_RESET_NS, INGRESS_RESET_BURST) ||
+	    !rate_may(&all_paid_ns, now_ns, INGRESS_RESETS_NS, INGRESS_RESETS_BURST))
+		return false;
+	rate_pay(paid_ns, now_ns, INGRESS_RESET_NS);
+	rate_pay(&all_paid_ns, now_ns, bpf_get_prandom_u32() % (2 * INGRESS_RESETS_NS));
+	return true;
+}
+
+/* The answer to a segment of no connection, or of one that has ended or only begins. */
+static __always_inline void ingress_limit_resets(struct work *w)
+{
+	if (w->eff.reply[0].flags != TCP_RST || ingress_may_reset(w))
+		return;
+	w->eff.reply[0].flags = 0;
+	count(REASON_DROP_RESET_LIMIT);
+}
+
 static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, struct mimic_conn *value)
 {
 	bool crossed;
@@ -296,6 +328,8 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 	w->flow_label = value->flow_label;
 	flow_unlock(value);
 	stage_end();
+	ingress_limit_resets(w);
+	stage_end();
 	w->mtu = 0;
 	flow_tell(w, &w->l2);
 	flow_count(w);
@@ -317,24 +351,6 @@ static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, stru
 		value->rx_partial--;
 	}
 	return XDP_PASS;
-}
-
-/*
- * Whether a RST may go, by the limits for its receiver and for all. A host that has lost all its connections has to tell each of them;
- * who sends in the name of another shall not get much at it.
- */
-static __always_inline bool ingress_may_reset(const struct work *w)
-{
-	static __u64 all_paid_ns;
-	__u64 now_ns = w->env.now_ns, first_ns = 0, *paid_ns;
-
-	paid_ns = bpf_map_lookup_elem(&resets, &w->key.remote);
-	if (!paid_ns) {
-		bpf_map_update_elem(&resets, &w->key.remote, &first_ns, BPF_ANY);
-		paid_ns = bpf_map_lookup_elem(&resets, &w->key.remote);
-	}
-	return paid_ns && rate_take(paid_ns, now_ns, INGRESS_RESET_NS, INGRESS_RESET_BURST) &&
-	       rate_take(&all_paid_ns, now_ns, INGRESS_RESETS_NS, INGRESS_RESETS_BURST);
 }
 
 /*
@@ -392,10 +408,7 @@ static __always_inline struct mimic_conn *ingress_unknown(struct xdp_md *ctx, st
 	w->mtu = 0;
 	w->window_scale = 0;
 	w->flow_label = 0;
-	if (w->eff.reply[0].flags && !ingress_may_reset(w)) {
-		w->eff.reply[0].flags = 0;
-		count(REASON_DROP_RESET_LIMIT);
-	}
+	ingress_limit_resets(w);
 	flow_tell(w, &w->l2);
 	flow_count(w);
 	stage_end();

@@ -11,7 +11,7 @@
 /* It looks as if the peer had lost the connection: a new one will carry what comes now. */
 CORE_FN bool conn_check_holds(const struct conn *conn)
 {
-	return conn->check_probes && conn->check_probes > conn->check_probes_max - CONN_CHECK_PROBES_HOLD;
+	return conn->check_probes >= CONN_CHECK_PROBES_HOLD;
 }
 
 CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, __u32 payload_len, bool released,

@@ -45,7 +45,6 @@ CORE_FN bool conn_may_answer_syn(struct conn *conn, const struct env *env, const
 /* The peer begins a connection. */
 CORE_FN void conn_respond(struct conn *conn, const struct env *env)
 {
-	conn->initiator = 0;
 	conn->simultaneous = 0;
 	conn->contested = 0;
 	conn->begun_ns = env->now_ns;

@@ -73,7 +73,6 @@ CORE_FN void conn_cross(struct conn *conn, const struct env *env, struct effect 
 		conn->last_rx_ns = env->now_ns; /* the round trip is that of this SYN */
 	}
 	conn->state = CONN_SYN_RECEIVED;
-	conn->initiator = 1;
 	conn->simultaneous = 1;
 	conn->single_syn = 0;
 	conn->retries = 0;
@@ -121,7 +120,6 @@ CORE_FN void conn_uncross(struct conn *conn, const struct env *env, struct effec
 CORE_FN void conn_begin(struct conn *conn, const struct env *env, struct effect *eff)
 {
 	conn->snd_nxt = conn_isn(conn, env) + 1;
-	conn->initiator = 1;
 	conn->last_rx_ns = env->now_ns;
 	conn->state = CONN_SYN_SENT;
 	conn->simultaneous = 0;

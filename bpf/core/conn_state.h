@@ -26,7 +26,7 @@ enum conn_limits {
 	CONN_COOLDOWN_S = 5,
 	CONN_CHECK_PROBES = 3,		 /* of a liveness check ... */
 	CONN_CHECK_PROBES_LONG = 6,	 /* ... and of one that has less of a cause */
-	CONN_CHECK_PROBES_HOLD = 2,	 /* while the last probes are out, data waits */
+	CONN_CHECK_PROBES_HOLD = 2,	 /* from this one on data waits: the first has no answer */
 	CONN_REPLIES = 2,
 };
 
@@ -68,7 +68,6 @@ struct conn {
 	__u8 simultaneous;	/* SYN_RECEIVED from SYN_SENT */
 	__u8 probe_unanswered;
 	__u8 window_known;	/* the peer has announced a scaled window, not only that of its SYN-ACK */
-	__u8 initiator;		/* our SYN began it */
 	__u8 unacked;		/* data segments received since we sent anything; 255: or more */
 	__u8 jump_known;	/* jump_nxt is valid */
 	__u8 rtt_wanted;	/* the last probe's ACK has not come */
@@ -76,7 +75,7 @@ struct conn {
 	__u8 gap_known;		/* gap_nxt is valid */
 	__u8 mute_acks;		/* ACKs without data received since we sent anything; 255: or more */
 	__u8 contested;		/* half open: a SYN with another number than irs was answered, too */
-	__u8 pad;
+	__u8 pad[2];
 	__u16 peer_mss;
 	__u16 retries;		/* SYNs or keepalives sent without an answer */
 	__u32 epoch;		/* changes whenever what waits in the daemon is given up */

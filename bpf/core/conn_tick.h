@@ -88,11 +88,11 @@ CORE_FN void conn_tick_held(struct conn *conn, const struct env *env, struct eff
 
 /*
  * What goes out draws nothing, not even ACKs: the peer may be gone without a word (guard=silent, or a host in front of it
- * that drops what it does not know). Only the initiator can begin anew, so only it asks.
+ * that drops what it does not know). Who cannot begin anew does not ask: it would have nothing but a connection less.
  */
 CORE_FN bool conn_is_unanswered(const struct conn *conn, __u64 now_ns)
 {
-	return conn->initiator && conn->settings.handshake_interval_s && conn->unanswered_ns &&
+	return conn->settings.handshake_interval_s && conn->unanswered_ns &&
 	       conn_age(conn->last_use_ns, conn->unanswered_ns) >= CONN_SILENCE_USE_NS &&
 	       conn_age(now_ns, conn->unanswered_ns) >= conn_patience(conn, 4, CONN_SILENCE_NS);
 }

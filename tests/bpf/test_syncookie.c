@@ -189,7 +189,6 @@ static struct mimic_conn expect_recalled(struct rig *rig, const struct conn_key 
 
 	expect(rig_get(rig, key, &conn));
 	expect_eq(conn.c.state, CONN_ESTABLISHED);
-	expect_eq(conn.c.initiator, 0);
 	expect_eq(conn.c.peer_wscale, 12);
 	expect_eq(conn.c.peer_mss, TCP_MSS_DEFAULT);
 	expect_eq(conn.c.snd_nxt, ack->tcp.ack);

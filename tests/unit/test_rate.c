@@ -8,11 +8,19 @@
 
 enum { INTERVAL_NS = 1000, BURST = 10 };
 
+static bool take(__u64 *paid_ns, __u64 now_ns, __u64 interval_ns, __u32 burst)
+{
+	if (!rate_may(paid_ns, now_ns, interval_ns, burst))
+		return false;
+	rate_pay(paid_ns, now_ns, interval_ns);
+	return true;
+}
+
 static __u32 take_all(__u64 *paid_ns, __u64 now_ns)
 {
 	__u32 taken = 0;
 
-	while (taken < 1000 && rate_take(paid_ns, now_ns, INTERVAL_NS, BURST))
+	while (taken < 1000 && take(paid_ns, now_ns, INTERVAL_NS, BURST))
 		taken++;
 	return taken;
 }
@@ -47,9 +55,9 @@ START_TEST(test_one_at_a_time)
 {
 	__u64 paid_ns = 0;
 
-	expect(rate_take(&paid_ns, 7, INTERVAL_NS, 1));
-	expect(!rate_take(&paid_ns, 7 + INTERVAL_NS - 1, INTERVAL_NS, 1));
-	expect(rate_take(&paid_ns, 7 + INTERVAL_NS, INTERVAL_NS, 1));
+	expect(take(&paid_ns, 7, INTERVAL_NS, 1));
+	expect(!take(&paid_ns, 7 + INTERVAL_NS - 1, INTERVAL_NS, 1));
+	expect(take(&paid_ns, 7 + INTERVAL_NS, INTERVAL_NS, 1));
 }
 END_TEST
 
@@ -58,9 +66,9 @@ START_TEST(test_clock_of_another_cpu)
 {
 	__u64 paid_ns = 0, now_ns = 5000000;
 
-	expect(rate_take(&paid_ns, now_ns, INTERVAL_NS, 2));
-	expect(rate_take(&paid_ns, now_ns - 1, INTERVAL_NS, 3));
-	expect(!rate_take(&paid_ns, now_ns - 1, INTERVAL_NS, 2));
+	expect(take(&paid_ns, now_ns, INTERVAL_NS, 2));
+	expect(take(&paid_ns, now_ns - 1, INTERVAL_NS, 3));
+	expect(!take(&paid_ns, now_ns - 1, INTERVAL_NS, 2));
 }
 END_TEST
 

@@ -420,16 +420,45 @@ static void run_restart(void)
 	sim_run(&sim, 9 * NSEC_PER_SEC);
 }
 
-/* A restart is settled within a second and a few round trips, whoever has something to send. */
+/* A restart is settled within a second, a few round trips and what the daemon makes of them, whoever has something to send. */
 static void check_restart(void)
 {
 	check_recovered();
-	check_flows_from(restart_ns + NSEC_PER_SEC + 6 * sim.opt.delay_ns);
+	check_flows_from(restart_ns + NSEC_PER_SEC + 6 * sim.opt.delay_ns + 4 * sim.opt.daemon_ns);
 	for (__u8 at = 0; at < 2; at++) {
 		if (count_fate(at, SIM_DELIVERED) + 350 < sim.side[at].app.count)
 			sim_fail(&sim, "%c: only %u of %u arrived", 'A' + at,
 				 count_fate(at, SIM_DELIVERED), sim.side[at].app.count);
 	}
+}
+
+/* Nobody answers what is no handshake, so the one that was not restarted has to find out, whoever began, if it sends. */
+static void silent_restart(void)
+{
+	__u8 sender = (__u8)any(2);
+
+	any_world();
+	sim.opt.delay_ns %= 50 * NSEC_PER_MSEC;
+	sim.opt.settings[0].guard = sim.opt.settings[1].guard = GUARD_SILENT;
+	app(sender, 0, 1500, 1 + any(1400), 10 * NSEC_PER_MSEC);
+	if (any(2))
+		app(!sender, sim_up_to(&sim, NSEC_PER_SEC), 1500, 1 + any(1400), 10 * NSEC_PER_MSEC);
+	if (any(4) == 0)
+		sim.opt.settings[!sender].handshake_interval_s = 0;
+}
+
+static void run_silent_restart(void)
+{
+	sim_run(&sim, 1 * NSEC_PER_SEC + sim_up_to(&sim, NSEC_PER_SEC / 2));
+	restart_ns = sim.now_ns;
+	sim_forget(&sim, (__u8)any(2));
+	sim_run(&sim, 19 * NSEC_PER_SEC);
+}
+
+static void check_silent_restart(void)
+{
+	check_recovered();
+	check_flows_from(restart_ns + 10 * NSEC_PER_SEC);
 }
 
 /* From A to B nothing gets through for some seconds, while B goes on sending. */
@@ -658,6 +687,7 @@ static const struct scenario scenarios[] = {
 	{ "lost-control", lost_control, run_100_seconds, check_recovered, 1000 },
 	{ "bad-link", bad_link, run_100_seconds, check_recovered, 1000 },
 	{ "restart", restart, run_restart, check_restart, 1000 },
+	{ "silent-restart", silent_restart, run_silent_restart, check_silent_restart, 500 },
 	{ "outage", outage, run_20_seconds, check_recovered, 100 },
 	{ "long-outage", long_outage, run_20_seconds, check_long_outage, 50 },
 	{ "firewall", firewall, run_25_seconds, check_firewall, 1000 },

@@ -224,7 +224,7 @@ old=$(property MainPID)
 systemctl restart $unit || failed "systemctl restart, another ABI"
 is ActiveState active
 [ "$(property MainPID)" != "$old" ] || failed "another ABI: the old process still runs"
-journal_has 'Cannot go on with the connections.*another version' || failed "no word of another ABI"
+journal_has 'cannot go on with the connections of this version: they are reset' || failed "no word of another ABI"
 journalctl -b "_PID=$(property MainPID)" | grep -q 'Mimic goes on' && failed "it goes on with connections of another ABI"
 in_ns right ./udpflow send --to 10.77.0.1:5000 --bind 10.77.0.2:6001 --sizes 100 --count 1 --reply --wait 30 --timeout 60 >/tmp/first.log 2>&1 ||
 	failed "no answer after a start with another ABI"
