@@ -73,28 +73,6 @@ static enum facts_answer facts_read_secure_boot(void)
 	return count < sizeof(bytes) ? FACTS_UNKNOWN : bytes[4] ? FACTS_YES : FACTS_NO;
 }
 
-/* The path of the module for this kernel, relative to /lib/modules/RELEASE. False: there is none. */
-static bool facts_find_module(const struct facts_kernel *kernel, char *path, size_t size)
-{
-	_cleanup_free_ char *line = NULL;
-	bool found = false;
-	size_t room = 0;
-	FILE *file;
-
-	snprintf(path, size, "/lib/modules/%s/modules.dep", kernel->release);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	while (!found && getline(&line, &room, file) >= 0) {
-		line[strcspn(line, ":")] = '\0';
-		found = strstr(line, "/mimic.ko");
-	}
-	fclose(file);
-	if (found)
-		snprintf(path, size, "/lib/modules/%s/%s", kernel->release, line);
-	return found;
-}
-
 /* A signature stands at the end of the file; of a compressed one that cannot be seen. */
 static enum facts_answer facts_read_signature(const struct facts_kernel *kernel)
 {
@@ -102,7 +80,7 @@ static enum facts_answer facts_read_signature(const struct facts_kernel *kernel)
 	size_t len;
 	FILE *file;
 
-	if (!facts_find_module(kernel, path, sizeof(path)))
+	if (kfunc_find_installed(kernel->release, path, sizeof(path)) <= 0)
 		return FACTS_UNKNOWN;
 	len = strlen(path);
 	if (len < 3 || strcmp(path + len - 3, ".ko"))

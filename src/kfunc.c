@@ -33,27 +33,29 @@ kfunc_say(struct kfunc_probe *probe, enum kfunc_state state, const char *format,
 	va_end(args);
 }
 
-/* Whether modprobe would find a module for the running kernel: 1, 0, or -errno where nobody can see that. */
-static int kfunc_is_installed(void)
+int kfunc_find_installed(const char *release, char *path, size_t size)
 {
 	_cleanup_free_ char *line = NULL;
-	struct utsname kernel;
-	int found = 0;
-	char path[256];
-	size_t size = 0;
+	bool found = false;
+	size_t room = 0;
 	FILE *file;
 
-	if (uname(&kernel))
-		return -errno;
-	snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", kernel.release);
+	snprintf(path, size, "/lib/modules/%s/modules.dep", release);
 	file = fopen(path, "re");
 	if (!file)
 		return errno == ENOENT ? 0 : -errno;
-	while (!found && getline(&line, &size, file) >= 0) {
+	while (!found && getline(&line, &room, file) >= 0) {
+		const char *slash, *name;
+
 		line[strcspn(line, ":")] = '\0';
-		found = strstr(line, "/mimic.ko") != NULL;
+		slash = strrchr(line, '/');
+		name = slash ? slash + 1 : line;
+		/* With what it may be compressed by behind. */
+		found = !strncmp(name, "mimic.ko", strlen("mimic.ko"));
 	}
 	fclose(file);
+	if (found)
+		snprintf(path, size, "/lib/modules/%s/%s", release, line);
 	return found;
 }
 
@@ -71,7 +73,9 @@ static bool kfunc_is_locked(void)
 
 static void kfunc_explain_absence(struct kfunc_probe *probe)
 {
-	int installed = kfunc_is_installed();
+	char path[512];
+	struct utsname kernel;
+	int installed = uname(&kernel) ? -errno : kfunc_find_installed(kernel.release, path, sizeof(path));
 
 	if (!installed)
 		kfunc_say(probe, KFUNC_ABSENT, "the kernel module mimic is not installed");

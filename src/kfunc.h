@@ -6,6 +6,8 @@
 #ifndef MIMIC_KFUNC_PROBE_H
 #define MIMIC_KFUNC_PROBE_H
 
+#include <stddef.h>
+
 enum kfunc_state {
 	KFUNC_READY,
 	KFUNC_ABSENT,	/* there is no module, which is nothing to warn of */
@@ -19,6 +21,12 @@ struct kfunc_probe {
 
 /* Fills *@probe, which needs no initial value. */
 void kfunc_probe(struct kfunc_probe *probe);
+
+/*
+ * The file that modprobe would load for the kernel of that release, where it stands in modules.dep. 1: *path is it; 0: there is none; -errno:
+ * nobody can see that.
+ */
+int kfunc_find_installed(const char *release, char *path, size_t size);
 
 /* The module was KFUNC_READY, and the kernel refused the programs that call it all the same: says why, as far as it can be told. */
 void kfunc_explain_refusal(struct kfunc_probe *probe);

@@ -216,6 +216,15 @@ dep=/lib/modules/$(uname -r)/modules.dep
 cp "$dep" /tmp/modules.dep
 echo "extra/mimic.ko:" >>"$dep"
 refused "a module that is not loaded" warn 'installed, but not loaded' 'modprobe mimic'
+# Without a directory, as somebody has copied it there, and compressed; and another one.
+for file in mimic.ko extra/mimic.ko.xz extra/not-mimic.ko; do
+	{ cat /tmp/modules.dep && echo "$file: extra/mimic.ko"; } >"$dep"
+	try --datapath=kfunc && fail "$file: --datapath=kfunc goes on"
+	case $file in
+	*not*) said $file 'kernel module mimic is not installed' ;;
+	*) said $file 'installed, but not loaded' ;;
+	esac
+done
 cp /tmp/modules.dep "$dep"
 insmod old.ko || fail "insmod old.ko"
 refused "another version" warn 'version 0.7.1, and this is Mimic' 'rmmod mimic'
