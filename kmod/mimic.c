@@ -108,15 +108,18 @@ static bool __init mimic_has_btf(void)
 	return true;
 }
 
-/* Whether the kernel took the BTF: it then shows it as /sys/kernel/btf/mimic. Without sysfs it cannot be told. */
+/* Whether the kernel took the BTF: it then shows it as /sys/kernel/btf/mimic. Without sysfs it cannot be told, and there is no directory. */
 static bool __init mimic_btf_is_taken(void)
 {
-	struct kernfs_node *dir = kernfs_find_and_get(kernel_kobj->sd, "btf");
-	struct kernfs_node *node = dir ? kernfs_find_and_get(dir, KBUILD_MODNAME) : NULL;
+	struct kernfs_node *dir, *node;
 
+	if (!IS_ENABLED(CONFIG_SYSFS))
+		return true;
+	dir = kernfs_find_and_get(kernel_kobj->sd, "btf");
+	node = dir ? kernfs_find_and_get(dir, KBUILD_MODNAME) : NULL;
 	kernfs_put(node);
 	kernfs_put(dir);
-	return node || !IS_ENABLED(CONFIG_SYSFS);
+	return node;
 }
 
 static int __init mimic_init(void)
