@@ -135,6 +135,21 @@ static int run_begin(struct run *run)
 	return err ? err : succession_begin(&run->succession, path, run->args->takeover && !run->args->check);
 }
 
+static const char *run_claim_remedy(int err)
+{
+	switch (err) {
+	case -EACCES:
+	case -EPERM:
+		return "Mimic has to run as root";
+	case -EROFS:
+	case -ENOSPC:
+	case -EDQUOT:
+		return "Mimic has to write there";
+	default:
+		return "remove it if it is no file of Mimic's";
+	}
+}
+
 static int run_claim(struct run *run)
 {
 	char path[RUNFILE_PATH_MAX];
@@ -147,8 +162,7 @@ static int run_claim(struct run *run)
 		log_error("Mimic already runs on %s, as process %d; stop it first (mimic stop %s)%s", run->netif.name, (int)holder,
 			  run->netif.name, run->args->takeover ? "; there is nothing to take over from it" : ", or take its place (--takeover)");
 	else if (err)
-		log_error("Cannot lock %s: %s; %s", path, strerror(-err),
-			  err == -EACCES || err == -EPERM ? "Mimic has to run as root" : "remove it if it is no file of Mimic's");
+		log_error("Cannot lock %s: %s; %s", path, strerror(-err), run_claim_remedy(err));
 	return err;
 }
 
@@ -315,8 +329,9 @@ static int run_publish(void *context)
 	err = runfile_set_filters(&info, &run->filters);
 	if (!err)
 		err = runfile_publish(&run->runfile, &info);
-	if (err)
+	if (err && err != run->succession.unpublished) /* a second later it is no news */
 		log_error("Cannot write the lock file %s: %s", run->runfile.path, strerror(-err));
+	run->succession.unpublished = err;
 	return err;
 }
 
@@ -393,10 +408,17 @@ static void run_take_down(struct run *run)
 /* The lock file is the predecessor's until that has ended, and the successor's who has published his own. */
 static void run_leave_lock(struct run *run)
 {
-	if (run->succession.borrowed && (run->succession.follows || run->succession.takeover.given))
+	char path[RUNFILE_PATH_MAX];
+	int err;
+
+	if (run->succession.borrowed && (run->succession.follows || run->succession.takeover.given)) {
 		runfile_leave(&run->runfile);
-	else
-		runfile_remove(&run->runfile);
+		return;
+	}
+	memcpy(path, run->runfile.path, sizeof(path));
+	err = runfile_remove(&run->runfile);
+	if (err)
+		log_warn("Cannot remove the lock file %s: %s; the next start takes it over", path, strerror(-err));
 }
 
 static void run_stop(struct run *run)

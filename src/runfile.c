@@ -333,11 +333,12 @@ void runfile_leave(struct runfile *runfile)
 	*runfile = (struct runfile)RUNFILE_INIT;
 }
 
-void runfile_remove(struct runfile *runfile)
+int runfile_remove(struct runfile *runfile)
 {
-	if (runfile_is_ours(runfile))
-		unlink(runfile->path);
+	int err = runfile_is_ours(runfile) && unlink(runfile->path) ? -errno : 0;
+
 	runfile_leave(runfile);
+	return err;
 }
 
 /* --- read */

@@ -94,8 +94,8 @@ bool runfile_is_ours(const struct runfile *runfile);
 /* Gives up the claim and leaves the file: it is somebody else's. */
 void runfile_leave(struct runfile *runfile);
 
-/* Removes the file if it is ours, and gives up the claim. Without a claim it does nothing. */
-void runfile_remove(struct runfile *runfile);
+/* Removes the file if it is ours, and gives up the claim. Without a claim it does nothing. Returns 0, or -errno: the file stays. */
+int runfile_remove(struct runfile *runfile);
 
 /*
  * Reads the file @path into *@info, which needs no initial value. Unknown keys and damaged lines

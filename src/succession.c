@@ -316,6 +316,13 @@ static void succession_on_filters(void *context)
 	succession_mend_filters(succession);
 }
 
+/* The lock file could not be written (a full disk, say). Not under a successor, who writes his own. */
+static void succession_publish_again(struct succession *succession)
+{
+	if (succession->unpublished && succession->takeover.peer_fd < 0 && !succession->publish(succession->context))
+		log_info("The lock file %s can be written again", succession->runfile->path);
+}
+
 static void succession_each_second(void *context)
 {
 	struct succession *succession = context;
@@ -323,6 +330,7 @@ static void succession_each_second(void *context)
 
 	succession_remind(succession);
 	succession_mend_filters(succession);
+	succession_publish_again(succession);
 	service_ping();
 	takeover_tick(&succession->takeover);
 	if (succession->takeover.peer_fd != fd)

@@ -37,6 +37,7 @@ struct succession {
 	bool follows;	/* goes on with that handover */
 	bool borrowed;	/* what is attached is somebody else's: the predecessor's still, or the successor's */
 	bool forgotten; /* the machine has slept, and XDP is to be attached anew */
+	int unpublished; /* why the lock file does not say what is so: -errno, or 0 */
 	bool doubted;	/* TC filters may be gone, see succession_on_filters() */
 	uint64_t filters_again_ns, filters_next_ns, filters_pause_ns; /* attached again last; not before; what to wait after the next time */
 	bool patient;	/* the predecessor ends, and the lock will be free in a moment */
