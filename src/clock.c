@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <search.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -43,12 +44,32 @@ int clock_init(struct clock *clock, struct datapath *datapath, void (*drain)(voi
 	return clock->batch ? 0 : -ENOMEM;
 }
 
+/* In a time namespace (a container that was restored, say) CLOCK_MONOTONIC is by so much ahead of what the kernel itself and BPF read. */
+static int64_t clock_namespace_ns(void)
+{
+	FILE *file = fopen("/proc/self/timens_offsets", "re");
+	long long seconds = 0, ns = 0;
+
+	if (!file)
+		return 0; /* a kernel without time namespaces */
+	if (fscanf(file, "monotonic %lld %lld", &seconds, &ns) != 2)
+		seconds = ns = 0;
+	fclose(file);
+	return (int64_t)seconds * (int64_t)NSEC_PER_SEC + (int64_t)ns;
+}
+
 uint64_t clock_now_ns(void)
 {
+	static bool known;
+	static int64_t ahead_ns;
 	struct timespec now;
 
+	if (!known) {
+		ahead_ns = clock_namespace_ns();
+		known = true;
+	}
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec - (uint64_t)ahead_ns;
 }
 
 void clock_watch(struct clock *clock, const struct conn_key *key, uint64_t now_ns)

@@ -49,7 +49,7 @@ int clock_init(struct clock *clock, struct datapath *datapath, void (*drain)(voi
 /* Something happened to the connection @key that may want another tick soon. */
 void clock_watch(struct clock *clock, const struct conn_key *key, uint64_t now_ns);
 
-/* The time that BPF uses: CLOCK_MONOTONIC, coarse. */
+/* The time that BPF uses: CLOCK_MONOTONIC, coarse, as it is outside of all time namespaces. */
 uint64_t clock_now_ns(void);
 
 /*
