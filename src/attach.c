@@ -276,6 +276,56 @@ int attach_tc_again(struct attachment *attachment, int ingress_fd, int egress_fd
 	return err ? err : ingress + egress;
 }
 
+/* A link that was detached is still there, but on no interface. (XDP and tcx have the index in the same place.) */
+static bool attach_link_is_detached(int link)
+{
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info);
+
+	return link >= 0 && !bpf_obj_get_info_by_fd(link, &info, &len) && !info.xdp.ifindex;
+}
+
+bool attach_is_detached(const struct attachment *attachment)
+{
+	char name[IF_NAMESIZE];
+
+	return (attach_link_is_detached(attachment->xdp_link) || attach_link_is_detached(attachment->ingress_link) ||
+		attach_link_is_detached(attachment->egress_link)) &&
+	       if_indextoname((unsigned int)attachment->ifindex, name);
+}
+
+/* Puts @fd, a new link or -errno, into the place of *@link. */
+static int attach_exchange(int *link, int fd)
+{
+	if (fd < 0)
+		return fd;
+	close(*link);
+	*link = fd;
+	return 0;
+}
+
+static int attach_tcx_again(struct attachment *attachment, int *link, int prog_fd, bool ingress)
+{
+	int fd;
+
+	if (!attach_link_is_detached(*link))
+		return 0;
+	fd = bpf_link_create(prog_fd, attachment->ifindex,
+			     (enum bpf_attach_type)(ingress ? ATTACH_TCX_INGRESS : ATTACH_TCX_EGRESS), NULL);
+	return attach_exchange(link, fd < 0 ? -errno : fd);
+}
+
+int attach_links_again(struct attachment *attachment, int xdp_fd, int ingress_fd, int egress_fd)
+{
+	int err = 0;
+
+	if (attach_link_is_detached(attachment->xdp_link))
+		err = attach_exchange(&attachment->xdp_link, attach_xdp((unsigned int)attachment->ifindex, xdp_fd, attachment->xdp_mode));
+	if (!err)
+		err = attach_tcx_again(attachment, &attachment->ingress_link, ingress_fd, true);
+	return err ? err : attach_tcx_again(attachment, &attachment->egress_link, egress_fd, false);
+}
+
 static void attach_close_link(int *fd)
 {
 	if (*fd >= 0)

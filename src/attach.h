@@ -75,6 +75,12 @@ int attach_xdp_again(struct attachment *attachment, int prog_fd);
  */
 int attach_tc_again(struct attachment *attachment, int ingress_fd, int egress_fd);
 
+/* Whether somebody has detached a link, while the interface is there. */
+bool attach_is_detached(const struct attachment *attachment);
+
+/* Attaches what was detached so, in the order of a start. Returns 0 or -errno; then not all is attached, and it may be tried again. */
+int attach_links_again(struct attachment *attachment, int xdp_fd, int ingress_fd, int egress_fd);
+
 /* Gives everything up and leaves it attached: somebody else has the links, too. */
 void attach_leave(struct attachment *attachment);
 

@@ -179,6 +179,13 @@ void staging_set_mtu(struct staging *staging, unsigned int mtu)
 		log_warn("Cannot set the MTU of the staging device %s to %u", staging->near, mtu);
 }
 
+bool staging_is_gone(const struct staging *staging)
+{
+	char name[IF_NAMESIZE];
+
+	return staging->near[0] && !if_indextoname(staging->near_ifindex, name);
+}
+
 uint64_t staging_lost(struct staging *staging)
 {
 	uint64_t there, back;

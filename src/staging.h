@@ -11,6 +11,7 @@
 #ifndef MIMIC_STAGING_H
 #define MIMIC_STAGING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "netif.h"
@@ -47,6 +48,9 @@ void staging_leave(struct staging *staging);
 
 /* Follows the MTU of the interface. */
 void staging_set_mtu(struct staging *staging, unsigned int mtu);
+
+/* Whether there was a pair, which somebody has deleted. */
+bool staging_is_gone(const struct staging *staging);
 
 /* Packets that got lost on it, since it takes only so many at once. Never less than before. */
 uint64_t staging_lost(struct staging *staging);

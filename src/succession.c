@@ -8,12 +8,12 @@
 
 #include "abifile.h"
 #include "log.h"
+#include "mend.h"
 #include "service.h"
 #include "util.h"
 
 enum {
 	SUCCESSION_CLAIM_TRIES = 200, /* each 50 ms, for the lock of an instance that ends */
-	SUCCESSION_PAUSE_S = 60,      /* at most, between filters that are attached again and again */
 };
 
 void succession_init(struct succession *succession)
@@ -229,7 +229,7 @@ static bool succession_on_listener(void *context)
 	return false;
 }
 
-static void succession_store(struct succession *succession)
+void succession_store(struct succession *succession)
 {
 	struct handover handover;
 
@@ -265,72 +265,13 @@ static void succession_on_wake(void *context)
 	succession_remind(succession);
 }
 
-/* Somebody who removes filters as often as Mimic attaches them gets to do so ever more rarely. Returns the pause in seconds. */
-static unsigned int succession_pace_filters(struct succession *succession, uint64_t now_ns)
-{
-	uint64_t most_ns = SUCCESSION_PAUSE_S * NSEC_PER_SEC;
-	bool quiet = !succession->filters_again_ns || now_ns - succession->filters_again_ns > 2 * most_ns;
-	uint64_t pause_ns = quiet ? NSEC_PER_SEC : 2 * succession->filters_pause_ns;
-
-	succession->filters_pause_ns = pause_ns < most_ns ? pause_ns : most_ns;
-	succession->filters_again_ns = now_ns;
-	succession->filters_next_ns = now_ns + succession->filters_pause_ns;
-	return (unsigned int)(succession->filters_pause_ns / NSEC_PER_SEC);
-}
-
-/*
- * Unlike links, filters of clsact can be removed by anybody (`tc qdisc del dev eth0 clsact`): ours, and the guard of plain UDP. Not under a
- * successor, who has put his programs there.
- */
-static void succession_mend_filters(struct succession *succession)
-{
-	static struct log_rate rate = LOG_RATE_INIT(60);
-	const char *ifname = succession->netif->name;
-	uint64_t now_ns = clock_now_ns();
-	int again, guard;
-
-	if (!succession->doubted || now_ns < succession->filters_next_ns || succession->takeover.peer_fd >= 0)
-		return;
-	again = attach_tc_again(succession->attachment, succession->datapath->repair_fd, succession->datapath->egress_fd);
-	if (again < 0) {
-		log_rate_limited(&rate, LOG_LEVEL_ERROR,
-				 "Somebody has removed Mimic's TC filters from %s, and they cannot be attached again: %s%s; nothing is carried until that "
-				 "works, each second", ifname, strerror(-again), again == -EBUSY ? " (a qdisc `ingress` is in the place of clsact)" : "");
-		return;
-	}
-	guard = succession->daemon->live ? live_mend_guard(succession->daemon->live) : 0;
-	succession->doubted = guard < 0;
-	if (!again && !guard)
-		return;
-	log_warn("Somebody has removed %s from %s: %s; if that happens again, Mimic waits %u s",
-		 again ? "Mimic's TC filters" : "the guard of plain UDP", ifname,
-		 guard < 0 ? "it cannot be set again" : "attached again, but plain UDP may have left meanwhile",
-		 succession_pace_filters(succession, now_ns));
-}
-
-static void succession_on_filters(void *context)
-{
-	struct succession *succession = context;
-
-	succession->doubted = true;
-	succession_mend_filters(succession);
-}
-
-/* The lock file could not be written (a full disk, say). Not under a successor, who writes his own. */
-static void succession_publish_again(struct succession *succession)
-{
-	if (succession->unpublished && succession->takeover.peer_fd < 0 && !succession->publish(succession->context))
-		log_info("The lock file %s can be written again", succession->runfile->path);
-}
-
 static void succession_each_second(void *context)
 {
 	struct succession *succession = context;
 	int fd = succession->takeover.peer_fd;
 
 	succession_remind(succession);
-	succession_mend_filters(succession);
-	succession_publish_again(succession);
+	mend_each_second(succession);
 	service_ping();
 	takeover_tick(&succession->takeover);
 	if (succession->takeover.peer_fd != fd)
@@ -353,7 +294,7 @@ void succession_complete(struct succession *succession)
 		log_warn("Nobody will be able to take over (--takeover): %s", strerror(-err));
 	succession->daemon->each_second = succession_each_second;
 	succession->daemon->on_wake = succession_on_wake;
-	succession->daemon->on_filters = succession_on_filters;
+	succession->daemon->on_filters = mend_on_filters;
 	succession->daemon->each_second_context = succession;
 	if (succession->predecessor_fd >= 0)
 		takeover_finish(&succession->predecessor_fd);

@@ -38,8 +38,8 @@ struct succession {
 	bool borrowed;	/* what is attached is somebody else's: the predecessor's still, or the successor's */
 	bool forgotten; /* the machine has slept, and XDP is to be attached anew */
 	int unpublished; /* why the lock file does not say what is so: -errno, or 0 */
-	bool doubted;	/* TC filters may be gone, see succession_on_filters() */
-	uint64_t filters_again_ns, filters_next_ns, filters_pause_ns; /* attached again last; not before; what to wait after the next time */
+	bool doubted;	/* TC filters may be gone, see mend_on_filters() */
+	uint64_t mended_ns, mend_next_ns, mend_pause_ns; /* attached again last; not before; what to wait after the next time */
 	bool patient;	/* the predecessor ends, and the lock will be free in a moment */
 	int predecessor_fd; /* -1: none that lives */
 	int listen_fd;
@@ -78,6 +78,9 @@ int succession_attach(struct succession *succession, enum xdp_mode wanted);
 
 /* Attached and published: the predecessor ends, and a successor may ask. Fails never; logs. */
 void succession_complete(struct succession *succession);
+
+/* Lets systemd keep what a next instance needs: after each change of a link. */
+void succession_store(struct succession *succession);
 
 /* The loop has ended. Sets `borrowed` if somebody follows. */
 void succession_end(struct succession *succession);
