@@ -7,7 +7,8 @@
 #   fault_begin                     net_pair, Mimic at both ends (mimic-a, with FAULT_ARGS_A in addition, and mimic-b)
 #   fault WHAT BOUND COMMAND...     2000 datagrams a second from A, answered by B, while COMMAND does something bad, and undoes it. BOUND
 #                                   is `unharmed`: no datagram is lost, and the wire carries nothing but the segments of the one connection;
-#                                   `brief`: the same, but the kernel itself may drop the packets of 100 ms, which it does not count;
+#                                   `brief`: the same, but the kernel itself may drop the packets of 100 ms, which it does not count,
+#                                   and does so without Mimic, too;
 #                                   or a number: so many seconds later, at most, traffic is as before. In between nothing is damaged or
 #                                   doubled. The daemons that live through it hold as many descriptors as before, and no more memory.
 #   fault_start NS NAME ARGS...     start_mimic, and a note of the BPF objects that it has
@@ -126,8 +127,9 @@ fault_flows() {
 }
 
 fault_flow_begin() {
+	# Of all sizes, again and again, for two minutes
 	# shellcheck disable=SC2034 # of lib.sh
-	TRAFFIC_SIZES=100-700
+	TRAFFIC_SIZES=$(yes 100-1000 | head -n 256 | paste -sd ,) TRAFFIC_COUNT=1
 	traffic_begin "$A4:4000" "$B4:5000" $FAULT_RATE
 	wait_for 10 fault_flows || fail "$1: no flow before it"
 }

@@ -774,10 +774,10 @@ chaos_count() {
 # --- how long traffic is interrupted ---
 
 # The namespace whose application sends: a or b; the other one answers.
-TRAFFIC_OF=a TRAFFIC_FLOWS=1 TRAFFIC_SIZES=100
+TRAFFIC_OF=a TRAFFIC_FLOWS=1 TRAFFIC_SIZES=100 TRAFFIC_COUNT=1000000
 
 # traffic_begin FROM TO [RATE]: datagrams from TRAFFIC_OF, RATE (default 100) a second in all, of TRAFFIC_FLOWS sockets (ports from that of
-# FROM on), until traffic_end; TO answers them
+# FROM on), until traffic_end; TO answers them. TRAFFIC_COUNT of each of TRAFFIC_SIZES, one after the other
 traffic_begin() {
 	local other=b
 
@@ -785,7 +785,7 @@ traffic_begin() {
 	LIB_RATE=${3:-100}
 	bg traffic-echo in_ns $other "$TOOLS/udpflow" echo --bind "$2"
 	ready traffic-echo
-	bg traffic in_ns "$TRAFFIC_OF" "$TOOLS/udpflow" send --bind "$1" --to "$2" --sizes "$TRAFFIC_SIZES" --count 1000000 --rate "$LIB_RATE" --reply \
+	bg traffic in_ns "$TRAFFIC_OF" "$TOOLS/udpflow" send --bind "$1" --to "$2" --sizes "$TRAFFIC_SIZES" --count "$TRAFFIC_COUNT" --rate "$LIB_RATE" --reply \
 		--flows "$TRAFFIC_FLOWS" --errors-ok --timeout 3600
 }
 
