@@ -2,6 +2,7 @@
 #include "live.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -280,6 +281,10 @@ int live_mend_guard(struct live *live)
 
 void live_end_guard(struct live *live)
 {
+	char name[IF_NAMESIZE];
+
+	if (!if_indextoname((unsigned int)live->netif->ifindex, name))
+		return; /* with the interface its guard has gone */
 	if (live->guard.drops && !live_guard(live, true))
 		log_info("Plain UDP of filters with udp=drop is kept in from now on; `mimic stop --open %s` lets it out", live->netif->name);
 }
