@@ -97,9 +97,23 @@ static void mend_staging(struct succession *succession)
 	succession_store(succession);
 }
 
-/* The lock file could not be written (a full disk, say). */
+/* It could not be written (a full disk, say), or somebody has removed it; but see mend_links(). */
 static void mend_lock(struct succession *succession)
 {
+	static struct log_rate rate = LOG_RATE_INIT(60);
+	char path[RUNFILE_PATH_MAX];
+	int err;
+
+	if (runfile_is_removed(succession->runfile) && !attach_is_detached(succession->attachment)) {
+		memcpy(path, succession->runfile->path, sizeof(path));
+		err = succession_restore_lock(succession);
+		if (!err)
+			log_warn("Somebody has removed the lock file %s: written again", path);
+		else
+			log_rate_limited(&rate, LOG_LEVEL_ERROR, "Somebody has removed the lock file %s, and it cannot be written again: %s", path,
+					 strerror(-err));
+		return;
+	}
 	if (succession->unpublished && !succession->publish(succession->context))
 		log_info("The lock file %s can be written again", succession->runfile->path);
 }

@@ -235,6 +235,13 @@ bool runfile_is_ours(const struct runfile *runfile)
 	return runfile->fd >= 0 && !fstat(runfile->fd, &st) && leads_to(runfile->path, &st);
 }
 
+bool runfile_is_removed(const struct runfile *runfile)
+{
+	struct stat st;
+
+	return runfile->path[0] && lstat(runfile->path, &st) && errno == ENOENT;
+}
+
 static void temporary_path(char *buf, size_t size, const struct runfile *runfile)
 {
 	snprintf(buf, size, "%s.new", runfile->path);

@@ -91,6 +91,9 @@ int runfile_inherit(struct runfile *runfile, const char *path, int fd);
 /* Whether the path still leads to the claimed file: no successor has published its own. */
 bool runfile_is_ours(const struct runfile *runfile);
 
+/* Whether somebody has removed the claimed file, and there is no other at its path. */
+bool runfile_is_removed(const struct runfile *runfile);
+
 /* Gives up the claim and leaves the file: it is somebody else's. */
 void runfile_leave(struct runfile *runfile);
 

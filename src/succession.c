@@ -166,8 +166,7 @@ static int succession_lock(void *context)
 	return succession->runfile->fd;
 }
 
-/* The lock file may be the successor's, whose lock has gone with it. */
-static int succession_restore_lock(struct succession *succession)
+int succession_restore_lock(struct succession *succession)
 {
 	char path[RUNFILE_PATH_MAX];
 	pid_t holder;
@@ -178,7 +177,10 @@ static int succession_restore_lock(struct succession *succession)
 	memcpy(path, succession->runfile->path, sizeof(path));
 	runfile_leave(succession->runfile);
 	err = runfile_claim(succession->runfile, path, &holder);
-	return err ? err : succession->publish(succession->context);
+	if (!err)
+		return succession->publish(succession->context);
+	memcpy(succession->runfile->path, path, sizeof(path)); /* for another try */
+	return err;
 }
 
 static void succession_note(int *err, int more)

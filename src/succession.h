@@ -82,6 +82,12 @@ void succession_complete(struct succession *succession);
 /* Lets systemd keep what a next instance needs: after each change of a link. */
 void succession_store(struct succession *succession);
 
+/*
+ * Claims and publishes a lock file anew where the one at its path is not ours: a successor's, whose lock has gone with it, or none. Returns 0 or
+ * -errno; then it may be tried again.
+ */
+int succession_restore_lock(struct succession *succession);
+
 /* The loop has ended. Sets `borrowed` if somebody follows. */
 void succession_end(struct succession *succession);
 
