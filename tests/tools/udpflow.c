@@ -74,6 +74,7 @@ struct opts {
 	bool gro, in_order, reply, first_delay, burst, no_check, hopopts, dstopts, errors_ok;
 	bool has_expect, has_flow_id;
 	uint64_t expect, max_missing, count, rate;
+	uint64_t within_us;
 	double timeout, wait, linger, idle;
 	struct range sizes[MAX_SIZES];
 	unsigned int n_sizes, gso, n_flows, mark;
@@ -711,10 +712,14 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void print_rtt(void)
+static void print_rtt(uint64_t within_us)
 {
-	uint64_t sum = 0;
+	uint64_t sum = 0, within = 0;
 
+	for (uint64_t i = 0; i < n_rtts; i++)
+		within += rtts[i] <= within_us * 1000;
+	if (within_us)
+		printf(",\"rtt_within\":%" PRIu64, within);
 	if (!n_rtts)
 		return;
 	qsort(rtts, (size_t)n_rtts, sizeof(*rtts), by_value);
@@ -751,7 +756,7 @@ static int send_result(const struct sender *s, uint64_t sent_at)
 	if (o->reply) {
 		putchar(',');
 		print_received(miss);
-		print_rtt();
+		print_rtt(o->within_us);
 	}
 	if (o->first_delay && st.first_reply_ns)
 		printf(",\"first_delay_us\":%" PRIu64,
@@ -794,7 +799,7 @@ enum {
 	O_BIND = 256, O_TO, O_GRO, O_EXPECT, O_TIMEOUT, O_IN_ORDER, O_SIZES, O_COUNT, O_RATE, O_GSO,
 	O_NO_CHECK, O_DF, O_FLOWS, O_TTL, O_TOS, O_IP_OPTIONS, O_HOPOPTS, O_DSTOPTS, O_REPLY,
 	O_WAIT, O_MARK, O_FIRST_DELAY, O_LINGER, O_IDLE, O_MAX_MISSING, O_FLOW_ID, O_ERRORS_OK,
-	O_HELP,
+	O_WITHIN, O_HELP,
 };
 
 static const struct option long_opts[] = {
@@ -808,7 +813,7 @@ static const struct option long_opts[] = {
 	{ "dstopts", 0, NULL, O_DSTOPTS }, { "reply", 0, NULL, O_REPLY },
 	{ "wait", 1, NULL, O_WAIT }, { "mark", 1, NULL, O_MARK },
 	{ "first-delay", 0, NULL, O_FIRST_DELAY }, { "linger", 1, NULL, O_LINGER },
-	{ "idle", 1, NULL, O_IDLE }, { "max-missing", 1, NULL, O_MAX_MISSING },
+	{ "idle", 1, NULL, O_IDLE }, { "max-missing", 1, NULL, O_MAX_MISSING }, { "within", 1, NULL, O_WITHIN },
 	{ "flow-id", 1, NULL, O_FLOW_ID }, { "errors-ok", 0, NULL, O_ERRORS_OK },
 	{ "help", 0, NULL, O_HELP }, { NULL, 0, NULL, 0 },
 };
@@ -817,13 +822,13 @@ static const char usage[] =
 	"usage: udpflow sink|echo --bind ADDR:PORT [--expect N] [--in-order] [--gro]\n"
 	"               [--timeout S] [--linger S] [--idle S] [--max-missing N]\n"
 	"       udpflow send --to ADDR:PORT --sizes LIST [--bind ADDR:PORT] [--count N]\n"
-	"               [--flows N] [--rate PPS|burst] [--gso SIZE] [--reply] [--wait S]\n"
+	"               [--flows N] [--rate PPS|burst] [--gso SIZE] [--reply] [--within US] [--wait S]\n"
 	"               [--first-delay] [--in-order] [--max-missing N] [--errors-ok]\n"
 	"               [--timeout S] [--linger S] [--no-check] [--df on|off|probe]\n"
 	"               [--ttl N] [--tos N] [--mark N] [--gro] [--ip-options ra|nop|HEX]\n"
 	"               [--hopopts] [--dstopts] [--flow-id N]\n"
 	"--timeout: 20 s; none for echo without --expect. SIGTERM ends the sending, not the\n"
-	"waiting for answers (--wait); SIGINT ends both.\n"
+	"waiting for answers (--wait); SIGINT ends both. --within: rtt_within is the number of those that came so soon.\n"
 	"LIST is like 0,1,11-13,1400; with --gso the sizes are those of the send calls.\n";
 
 static double seconds(const char *s)
@@ -939,6 +944,7 @@ static void parse_opts(struct opts *o, int argc, char **argv)
 		case O_IN_ORDER: o->in_order = true; break;
 		case O_LINGER: o->linger = seconds(optarg); break;
 		case O_IDLE: o->idle = seconds(optarg); break;
+		case O_WITHIN: o->within_us = number(optarg, UINT64_MAX / 1000); break;
 		case O_MAX_MISSING: o->max_missing = number(optarg, UINT64_MAX); break;
 		default: parse_sender_opt(o, c);
 		}
