@@ -96,13 +96,15 @@ struct way {
 	enum kind only;
 	struct rule rules[MAX_RULES];
 	unsigned int n_rules;
-	bool outage;
+	bool outage, split;
 	uint64_t rng;
 	bool in_burst;
 	uint64_t passed; /* segments that went on */
 	uint64_t seen[KIND_COUNT], delivered[KIND_COUNT], dropped[KIND_COUNT];
-	uint64_t duplicated, reordered, by_rule, send_failed, overflow;
+	uint64_t duplicated, reordered, by_rule, split_off, send_failed, overflow;
 	uint32_t next_seq[FLOW_SLOTS]; /* by the ports: to know keepalives */
+	uint32_t last_ack[FLOW_SLOTS]; /* of the data that came last, for --split */
+	bool has_ack[FLOW_SLOTS];
 	struct held held[HELD_MAX];
 	unsigned int n_held;
 };
@@ -275,6 +277,66 @@ static bool is_lost_by_chance(struct way *w)
 	return w->in_burst;
 }
 
+static uint32_t sum16(const uint8_t *p, size_t len, uint32_t sum)
+{
+	for (size_t i = 0; i + 1 < len; i += 2)
+		sum += get16(p + i);
+	return len & 1 ? sum + (uint32_t)(p[len - 1] << 8) : sum;
+}
+
+static void put_csum(uint8_t *p, uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	p[0] = (uint8_t)(~sum >> 8);
+	p[1] = (uint8_t)~sum;
+}
+
+/* A frame without payload, with an ACK that is that of another one. */
+static size_t make_ack(const uint8_t *frame, bool v6, size_t hdr, uint8_t *own)
+{
+	size_t addresses = v6 ? 32 : 8;
+	uint8_t *ip = own + 14, *tcp = ip + hdr;
+
+	memcpy(own, frame, 14 + hdr + 20);
+	if (v6) {
+		ip[4] = 0;
+		ip[5] = 20;
+	} else {
+		ip[2] = 0;
+		ip[3] = (uint8_t)(hdr + 20);
+		memset(ip + 10, 0, 2);
+		put_csum(ip + 10, sum16(ip, hdr, 0));
+	}
+	tcp[12] = 5 << 4;
+	tcp[13] = F_ACK;
+	memset(tcp + 16, 0, 2);
+	put_csum(tcp + 16, sum16(tcp, 20, sum16(tcp - addresses, addresses, IPPROTO_TCP + 20)));
+	return 14 + hdr + 20;
+}
+
+/* --split: the ACK of a data segment goes ahead by itself, and the segment gets that of the one before. */
+static void split(struct way *w, uint8_t *bytes)
+{
+	uint8_t *frame = bytes + VNET_LEN, *ip = frame + 14, own[VNET_LEN + 14 + 60 + 20] = { 0 };
+	bool v6 = get16(frame + 12) == ETHERTYPE_IPV6;
+	size_t hdr = v6 ? 40 : (ip[0] & 15u) * 4, len = (v6 ? get16(ip + 4) + 40u : get16(ip + 2)) - hdr, addresses = v6 ? 32 : 8;
+	uint8_t *tcp = ip + hdr;
+	unsigned int slot = get16(tcp) ^ get16(tcp + 2);
+	uint32_t ack = get32(tcp + 8), former = w->has_ack[slot] ? w->last_ack[slot] : ack;
+
+	pass(w, own, VNET_LEN + make_ack(frame, v6, hdr, own + VNET_LEN), KIND_ACK);
+	w->split_off++;
+	w->last_ack[slot] = ack;
+	w->has_ack[slot] = true;
+	for (int i = 0; i < 4; i++)
+		tcp[8 + i] = (uint8_t)(former >> (24 - 8 * i));
+	if (bytes[0] & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		return;
+	memset(tcp + 16, 0, 2);
+	put_csum(tcp + 16, sum16(tcp, len, sum16(tcp - addresses, addresses, (uint32_t)(IPPROTO_TCP + len))));
+}
+
 static void treat(struct way *w, const uint8_t *bytes, size_t len, enum kind kind)
 {
 	bool lost, dup, late;
@@ -321,6 +383,8 @@ static void drain(struct way *w)
 		if (len <= VNET_LEN)
 			return;
 		kind = classify(w, buf + VNET_LEN, (size_t)len - VNET_LEN);
+		if (w->split && kind == KIND_DATA)
+			split(w, buf);
 		if (kind == KIND_COUNT)
 			pass(w, buf, (size_t)len, kind);
 		else
@@ -407,21 +471,22 @@ static void parse_reorder(struct way *w, const char *s)
 
 static const char usage[] =
 	"usage: chaos [--seed N] [--port P] [-v] [[--way ab|ba|both] [--only KIND] [--drop PERCENT] [--burst MEAN]\n"
-	"             [--dup PERCENT] [--reorder PERCENT[:PACKETS[:MS]]] [--delay MS] [--outage]\n"
+	"             [--dup PERCENT] [--reorder PERCENT[:PACKETS[:MS]]] [--delay MS] [--outage] [--split]\n"
 	"             [--lose|--double|--late KIND:N[-M]]...]... IFACE-A IFACE-B\n"
 	"--way: what the options behind it are for; at first both.\n"
 	"--only: dice only for these. --lose, --double, --late: the N-th (to M-th) of its kind in that direction, always.\n"
+	"--split: the ACK of each data segment goes ahead by itself, and the segment gets that of the one before.\n"
 	"--reorder: held back until PACKETS (3) others passed, at most MS (20) milliseconds; --late is so, too.\n"
 	"KIND: syn, synack, ack, probe, keepalive, rst, fin, data, control (each but data), any.\n";
 
-enum { O_SEED = 256, O_PORT, O_WAY, O_ONLY, O_DROP, O_BURST, O_DUP, O_REORDER, O_DELAY, O_LOSE, O_DOUBLE, O_LATE, O_OUTAGE, O_HELP };
+enum { O_SEED = 256, O_PORT, O_WAY, O_ONLY, O_DROP, O_BURST, O_DUP, O_REORDER, O_DELAY, O_LOSE, O_DOUBLE, O_LATE, O_OUTAGE, O_SPLIT, O_HELP };
 
 static const struct option long_opts[] = {
 	{ "seed", 1, NULL, O_SEED }, { "port", 1, NULL, O_PORT }, { "way", 1, NULL, O_WAY },
 	{ "only", 1, NULL, O_ONLY }, { "drop", 1, NULL, O_DROP }, { "burst", 1, NULL, O_BURST },
 	{ "dup", 1, NULL, O_DUP }, { "reorder", 1, NULL, O_REORDER }, { "delay", 1, NULL, O_DELAY },
 	{ "lose", 1, NULL, O_LOSE }, { "double", 1, NULL, O_DOUBLE }, { "late", 1, NULL, O_LATE },
-	{ "outage", 0, NULL, O_OUTAGE }, { "help", 0, NULL, O_HELP }, { 0 },
+	{ "outage", 0, NULL, O_OUTAGE }, { "split", 0, NULL, O_SPLIT }, { "help", 0, NULL, O_HELP }, { 0 },
 };
 
 static void parse_way_opt(struct way *w, int c)
@@ -441,6 +506,7 @@ static void parse_way_opt(struct way *w, int c)
 		w->rules[w->n_rules++] = parse_rule(optarg, c == O_LOSE ? LOST : c == O_DOUBLE ? DOUBLED : LATE);
 		break;
 	case O_OUTAGE: w->outage = true; break;
+	case O_SPLIT: w->split = true; break;
 	default: fputs(usage, stderr); exit(2);
 	}
 }
@@ -493,9 +559,9 @@ static void print_result(void)
 			printf("\"%s_%s\":%" PRIu64 ",\"%s_%s_out\":%" PRIu64 ",", w->name, kind_names[k],
 			       w->seen[k], w->name, kind_names[k], w->delivered[k]);
 		printf("\"%s_dropped\":%" PRIu64 ",\"%s_data_dropped\":%" PRIu64 ",\"%s_duplicated\":%" PRIu64
-		       ",\"%s_reordered\":%" PRIu64 ",\"%s_by_rule\":%" PRIu64 ",\"%s_failed\":%" PRIu64
+		       ",\"%s_reordered\":%" PRIu64 ",\"%s_by_rule\":%" PRIu64 ",\"%s_split\":%" PRIu64 ",\"%s_failed\":%" PRIu64
 		       ",\"%s_overflow\":%u%s", w->name, w->dropped[KIND_ANY], w->name, w->dropped[KIND_DATA], w->name,
-		       w->duplicated, w->name, w->reordered, w->name, w->by_rule, w->name, w->send_failed, w->name,
+		       w->duplicated, w->name, w->reordered, w->name, w->by_rule, w->name, w->split_off, w->name, w->send_failed, w->name,
 		       stats.tp_drops, i ? "}\n" : ",");
 	}
 }
