@@ -123,6 +123,7 @@ struct sim_side {
 	__u8 at;
 	struct conn c;
 	bool exists;
+	bool gone; /* its Mimic has ended */
 	__u32 life;
 	struct sim_app app;
 	__u32 next_id;
@@ -682,6 +683,11 @@ static inline void sim_arrives(struct sim *sim, __u8 at, const struct sim_packet
 	struct conn before;
 	struct env env;
 
+	if (side->gone) {
+		if (packet->id >= 0)
+			sim->side[!at].fate[packet->id] = SIM_DROPPED;
+		return;
+	}
 	sim_env(sim, &env);
 	if (!side->exists) {
 		if (!conn_unknown(&sim->opt.settings[at], &packet->seg, &eff)) {
@@ -781,8 +787,11 @@ static inline void sim_app_sends(struct sim *sim, __u8 at)
 {
 	struct sim_side *side = &sim->side[at];
 	struct sim_app *app = &side->app;
-	__u32 id = side->next_id++;
+	__u32 id;
 
+	if (side->gone)
+		return;
+	id = side->next_id++;
 	side->sent_ns[id] = sim->now_ns;
 	if (side->next_id < app->count)
 		sim_schedule(sim, sim->now_ns + sim_up_to(sim, 2 * app->interval_ns), SIM_APP, at,
@@ -855,6 +864,20 @@ static inline void sim_forget(struct sim *sim, __u8 at)
 	side->exists = false;
 	side->ack_known = false;
 	side->edge_known = false;
+}
+
+/* Mimic ends there as at SIGTERM: a RST, and nothing more comes of it. */
+static inline void sim_shut_down(struct sim *sim, __u8 at)
+{
+	struct sim_side *side = &sim->side[at];
+	struct effect eff = { 0 };
+
+	sim_trace(sim, at, "ends");
+	if (side->exists) {
+		conn_shutdown(&side->c, &eff);
+		sim_effect(sim, at, &eff);
+	}
+	side->gone = true;
 }
 
 static inline void sim_happens(struct sim *sim, const struct sim_event *event)

@@ -513,6 +513,37 @@ static void check_firewall(void)
 	check_no_reset();
 }
 
+/* The same until one end stops, or nobody has anything to say any more, or only one of them: the RSTs are valid ones, too. */
+static void firewall_ends(void)
+{
+	firewall();
+	sim.opt.settings[1].handshake_interval_s = 0;
+	for (int i = 0; i < 2; i++) {
+		sim.opt.settings[i].keepalive_time_s = (__u16)(1 + any(3));
+		sim.opt.settings[i].keepalive_interval_s = (__u16)any(2);
+		sim.opt.settings[i].keepalive_stale_s = (__u16)(2 + any(6));
+	}
+}
+
+static void run_firewall_ends(void)
+{
+	sim_run(&sim, sim_up_to(&sim, 8 * NSEC_PER_SEC));
+	sim.opt.settings[0].handshake_interval_s = sim.side[0].c.settings.handshake_interval_s = 0; /* that was the last one */
+	if (any(2))
+		sim_shut_down(&sim, (__u8)any(2));
+	sim_run(&sim, 25 * NSEC_PER_SEC);
+}
+
+static void check_firewall_ends(void)
+{
+	for (__u8 at = 0; at < 2; at++) {
+		if (sim.side[at].exists && sim.side[at].c.state == CONN_ESTABLISHED)
+			sim_fail(&sim, "%c: still established", 'A' + at);
+	}
+	if ((sim.side[0].established_ns || sim.side[1].established_ns) && !sim.side[0].rsts && !sim.side[1].rsts)
+		sim_fail(&sim, "no RST");
+}
+
 /* Forged segments by the thousand, some with numbers that nearly fit; a firewall watches what we answer. */
 static void attack(void)
 {
@@ -691,6 +722,7 @@ static const struct scenario scenarios[] = {
 	{ "outage", outage, run_20_seconds, check_recovered, 100 },
 	{ "long-outage", long_outage, run_20_seconds, check_long_outage, 50 },
 	{ "firewall", firewall, run_25_seconds, check_firewall, 1000 },
+	{ "firewall-ends", firewall_ends, run_firewall_ends, check_firewall_ends, 500 },
 	{ "attack", attack, run_8_seconds, check_attack, 500 },
 	{ "attack-handshake", attack_handshake, run_25_seconds, check_attack_handshake, 500 },
 	{ "attack-by-syns", attack_by_syns, run_25_seconds, check_attack_by_syns, 1000 },
