@@ -272,7 +272,6 @@ static __always_inline bool ingress_has_moved(const struct work *w, const struct
 	return w->eff.notify & NOTIFY_ESTABLISHED && (crossed || !(w->seg.flags & TCP_SYN));
 }
 
-/* The connection decides. */
 /*
  * Whether a RST may go, by the limits for its receiver and for all; only one that goes is paid for. A host that has lost all its
  * connections has to tell each of them; who sends in the name of another shall not get much at it. What one costs all is a matter of
@@ -305,6 +304,7 @@ static __always_inline void ingress_limit_resets(struct work *w)
 	count(REASON_DROP_RESET_LIMIT);
 }
 
+/* The connection decides. */
 static __always_inline int ingress_flow(struct xdp_md *ctx, struct work *w, struct mimic_conn *value)
 {
 	bool crossed;

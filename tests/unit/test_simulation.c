@@ -412,12 +412,18 @@ static void restart(void)
 
 static __u64 restart_ns;
 
-static void run_restart(void)
+/* One end restarts, and all goes on until `end_ns`. */
+static void restart_one(__u64 end_ns)
 {
 	sim_run(&sim, 1 * NSEC_PER_SEC + sim_up_to(&sim, NSEC_PER_SEC / 2));
 	restart_ns = sim.now_ns;
 	sim_forget(&sim, (__u8)any(2));
-	sim_run(&sim, 9 * NSEC_PER_SEC);
+	sim_run(&sim, end_ns);
+}
+
+static void run_restart(void)
+{
+	restart_one(9 * NSEC_PER_SEC);
 }
 
 /* A restart is settled within a second, a few round trips and what the daemon makes of them, whoever has something to send. */
@@ -449,10 +455,7 @@ static void silent_restart(void)
 
 static void run_silent_restart(void)
 {
-	sim_run(&sim, 1 * NSEC_PER_SEC + sim_up_to(&sim, NSEC_PER_SEC / 2));
-	restart_ns = sim.now_ns;
-	sim_forget(&sim, (__u8)any(2));
-	sim_run(&sim, 19 * NSEC_PER_SEC);
+	restart_one(19 * NSEC_PER_SEC);
 }
 
 static void check_silent_restart(void)
