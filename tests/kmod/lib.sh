@@ -106,13 +106,14 @@ kmod_make_root()
 	return 1
 }
 
-# kmod_root SUITE PACKAGE...: prints the directory. Roots that no run used for a month are removed.
+# kmod_root SUITE PACKAGE...: prints the directory. Roots that no run used for a month are removed. (By the time of their last change: unpacking
+# base-files gives a root that another run is making just now a time of modification of long ago.)
 kmod_root()
 {
 	local suite=$1 packages
 	shift
 	packages=$(printf '%s\n' "$@" | sort -u | paste -sd,)
-	find "$vm_cache/root" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + 2>/dev/null
+	find "$vm_cache/root" -mindepth 1 -maxdepth 1 -ctime +30 -exec rm -rf {} + 2>/dev/null
 	vm_cached "root/$suite-$( (echo "$packages"; declare -f kmod_make_root) | sha256sum | cut -c 1-12)" kmod_make_root "$suite" "$packages"
 }
 

@@ -54,7 +54,7 @@ image_make()
 image_of()
 {
 	local hash
-	find "$vm_cache/image" -mindepth 1 -maxdepth 1 -mtime +30 -delete 2>/dev/null
+	find "$vm_cache/image" -mindepth 1 -maxdepth 1 -ctime +30 -delete 2>/dev/null
 	hash=$( (echo "$image_packages $image_size"; declare -f image_make) | sha256sum | cut -c 1-12)
 	vm_cached "image/$vm_suite-$1-$hash.ext4" image_make "$1"
 }

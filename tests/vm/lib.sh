@@ -445,7 +445,7 @@ vm_make_base()
 vm_base()
 {
 	local kernel root hash tool tools=()
-	find "$vm_cache"/{base,cross,module} -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} + 2>/dev/null
+	find "$vm_cache"/{base,cross,module} -mindepth 1 -maxdepth 1 -ctime +7 -exec rm -rf {} + 2>/dev/null
 	kernel=$(vm_kernel_dir "$1") || return 1
 	root=$(vm_user_dir) || return 1
 	for tool in "${vm_guest_tools[@]}"; do
