@@ -84,6 +84,13 @@ static int attach_try_libxdp(struct attachment *attachment, int ifindex, struct 
 	return object ? libxdp_attach(&attachment->libxdp, object, ifindex, mode == XDP_MODE_NATIVE) : -errno;
 }
 
+static bool attach_is_alone(int ifindex)
+{
+	__u32 xdp = 0;
+
+	return !bpf_xdp_query_id(ifindex, 0, &xdp) && !xdp;
+}
+
 int attach_ingress_shared(struct attachment *attachment, int ifindex, struct bpf_object *(*open)(void *context), void *context,
 			  enum xdp_mode mode)
 {
@@ -102,16 +109,22 @@ int attach_ingress_shared(struct attachment *attachment, int ifindex, struct bpf
 	}
 	if (err && err != -ENOPKG && mode != XDP_MODE_NATIVE)
 		err = attach_try_libxdp(attachment, ifindex, open, context, XDP_MODE_SKB);
-	if (err == -ENOPKG)
+	if (err == -ENOPKG) {
 		log_warn("Cannot attach through libxdp: it cannot use its dispatcher here (is the BPF file system mounted and writable at "
 			 "/sys/fs/bpf? -vv shows its words); going on without, alone on the interface");
-	else if (err)
+	} else if (err == -EINVAL && attach_is_alone(ifindex)) {
+		/* Nobody else is in the way, so it is the kernel that refuses: a program that changes packets, under a dispatcher that does not. */
+		log_warn("Cannot attach through libxdp: the kernel refuses its dispatcher (kernels since 6.13 and 6.12.5 want xdp-tools of June 2025 "
+			 "or later; -vv shows the words of libxdp); going on without, alone on the interface");
+		return -ENOPKG;
+	} else if (err) {
 		log_error("Cannot attach XDP through libxdp in %s mode: %s; %s (-vv shows the words of libxdp)",
 			  config_xdp_mode_name(attachment->xdp_mode), strerror(-err),
 			  err == -EINVAL ? "kernels since 6.13 and 6.12.5 want a newer libxdp: install xdp-tools of June 2025 or later, or leave "
 					   "--use-libxdp out" :
 					   "`xdp-loader status` names the programs that are there: one that was not attached through libxdp, or "
 					   "in another mode, cannot be shared with");
+	}
 	return err;
 }
 

@@ -45,7 +45,7 @@ int attach_ingress(struct attachment *attachment, int ifindex, int prog_fd, enum
 
 /*
  * The same through libxdp, beside the XDP programs of others; @open makes an object for each try, or fails with errno. Returns 0
- * or -errno, logged; -ENOPKG, logged as a warning: there is no libxdp.
+ * or -errno, logged; -ENOPKG, logged as a warning: there is no libxdp that can be used here, and nobody to share the interface with.
  */
 int attach_ingress_shared(struct attachment *attachment, int ifindex, struct bpf_object *(*open)(void *context), void *context,
 			  enum xdp_mode mode);
