@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs as root in a Debian with dkms, by kmod_dkms: in-root-dkms.sh SOURCES VERSION RELEASE OUT. SOURCES is what a
 # source package of the module would hold; the directory OUT gets what DKMS installed: kmod/mimic.ko, decompressed; and
-# installed/, the file as it is and modules.dep.
+# installed/, the file as it is and modules.dep. Where OUT has mok.key and mok.pub, DKMS signs with that key.
 set -eu
 sources=$1 version=$2 release=$3 out=$4
 
@@ -49,6 +49,11 @@ verified()
 }
 
 dkms --version
+if [ -e "$out/mok.key" ]; then
+	mkdir -p /var/lib/dkms
+	install -m 600 "$out/mok.key" /var/lib/dkms/mok.key
+	cp "$out/mok.pub" /var/lib/dkms/mok.pub
+fi
 echo "--- dkms add, build, install"
 dkms add "$sources"
 dkms build -m mimic -v "$version" -k "$release" || fail "dkms build"

@@ -11,6 +11,7 @@
 #   kmod_load KERNEL DIR             load what lies in DIR in that kernel, and call it
 #   kmod_dkms KERNEL                 build and install it by DKMS in a Debian of that kernel's suite; load the result, and use
 #                                    it as that Debian would
+#   kmod_secureboot KERNEL           the same under Secure Boot
 #
 # A compiler that this machine lacks comes with a small Debian of the suite, in which the command runs: nothing is
 # left in it, since it is the lower layer of an overlay. In the cache:
@@ -364,22 +365,66 @@ kmod_wireguard()
 
 # ---- DKMS ----------------------------------------------------------------------------------------------------------
 
-# kmod_dkms KERNEL: the Debian has the kernel's packages, installed as on a user's machine, but nothing of Mimic.
-kmod_dkms()
+# kmod_dkms_build KERNEL DIR: DIR/kmod/mimic.ko and DIR/installed, as DKMS makes and installs them in the Debian of that kernel, which has the
+# kernel's packages, as on a user's machine, but nothing of Mimic. It signs with the key DIR/mok.key and its certificate DIR/mok.pub (DER), or
+# with one that it makes where there is none. (After vm_kernel.)
+kmod_dkms_build()
 {
-	local name=$1 release root tool path dir=$kmod_tmp/dkms
-	local -a tools=()
-	vm_kernel "$name" && release=$(kmod_release "$name") &&
+	local name=$1 dir=$2 release root
+	# What a user of dkms gets, and what docs/getting-started.md names besides.
+	release=$(kmod_release "$name") &&
 		root=$(kmod_root "$vm_suite" dkms gcc make libc6-dev kmod openssl xz-utils libelf-dev libbpf-dev \
 			"linux-image-$release" "linux-headers-$release") || return 1
-	mkdir -p "$dir" && kmod_copy "$dir/source" &&
-		cp "$kmod_here/in-root-dkms.sh" "$dir" &&
+	mkdir -p "$dir" && kmod_copy "$dir/source" && cp "$kmod_here/in-root-dkms.sh" "$dir" &&
 		kmod_in "$root" bash "$dir/in-root-dkms.sh" "$dir/source" "$(kmod_version)" "$release" "$dir" &&
-		kmod_inspect "$dir/kmod/mimic.ko" "$release" && kmod_load "$name" "$dir" || return 1
+		kmod_inspect "$dir/kmod/mimic.ko" "$release"
+}
+
+# kmod_dkms_guest KERNEL SCRIPT DIR [FILE...]: guest-SCRIPT.sh, with what guest-dkms.sh needs of DIR. (After vm_kernel.)
+kmod_dkms_guest()
+{
+	local name=$1 script=$2 dir=$3 tool path
+	local -a tools=()
+	shift 3
 	for tool in depmod modinfo modprobe; do
 		path=$(vm_find_tool / $tool) || vm_need $tool kmod || return 1
 		tools+=("$path")
 	done
+	vm_test "$name" "$script" "$vm_here/guest-basic.sh" "$dir/installed" "${tools[@]}" "$@"
+}
+
+# kmod_dkms KERNEL
+kmod_dkms()
+{
+	local name=$1 dir=$kmod_tmp/dkms
+	vm_kernel "$name" && kmod_dkms_build "$name" "$dir" && kmod_load "$name" "$dir" || return 1
 	vm_env=()
-	vm_test "$name" dkms "$vm_here/guest-basic.sh" "$dir/installed" "${tools[@]}"
+	kmod_dkms_guest "$name" dkms "$dir"
+}
+
+# ---- Secure Boot ---------------------------------------------------------------------------------------------------
+
+# kmod_secureboot KERNEL: boots the kernel by a UEFI firmware with Secure Boot on: a module with the signature of an unknown key is refused,
+# and that of DKMS is taken, whose key the firmware knows. The firmware's key is the public test key of Debian's package ovmf, which stands for
+# one that an administrator enrolled.
+kmod_secureboot()
+{
+	local name=$1 dir=$kmod_tmp/secureboot keys=/usr/share/ovmf/PkKek-1-snakeoil firmware=/usr/share/OVMF kernel kdir
+	vm_kernel "$name" && vm_need sbsign sbsigntool && vm_need openssl openssl || return 1
+	[ -e "$firmware/OVMF_CODE_4M.secboot.fd" ] || { vm_log "no firmware: apt-get install ovmf"; return 1; }
+	kernel=$(vm_kernel_dir "$name") && kdir=$(kmod_headers "$name") || return 1
+	mkdir -p "$dir/foreign" && cp "$firmware/OVMF_VARS_4M.snakeoil.fd" "$dir/vars.fd" &&
+		openssl rsa -in $keys.key -passin pass:snakeoil -out "$dir/mok.key" &&
+		openssl x509 -in $keys.pem -outform DER -out "$dir/mok.pub" &&
+		sbsign --key "$dir/mok.key" --cert $keys.pem --output "$dir/image" "$(vm_kernel_image "$kernel")" || return 1
+	kmod_dkms_build "$name" "$dir" || return 1
+	# The key that DKMS makes, as long as nobody has enrolled it.
+	openssl req -new -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=DKMS module signing key' -outform DER -keyout "$dir/foreign/key" \
+		-out "$dir/foreign/cert" && cp "$dir/kmod/mimic.ko" "$dir/foreign" && strip -g "$dir/foreign/mimic.ko" &&
+		"$kdir/scripts/sign-file" sha256 "$dir/foreign/key" "$dir/foreign/cert" "$dir/foreign/mimic.ko" || return 1
+	vm_env=("THEN=guest-dkms.sh" "SIGNER=SnakeOil")
+	vm_qemu_args=(-machine smm=on -global driver=cfi.pflash01,property=secure,value=on
+		      -drive "if=pflash,unit=0,format=raw,readonly=on,file=$firmware/OVMF_CODE_4M.secboot.fd"
+		      -drive "if=pflash,unit=1,format=raw,file=$dir/vars.fd")
+	VM_IMAGE=$dir/image VM_MEMORY=1024 kmod_dkms_guest "$name" lockdown "$dir" "$dir/foreign/mimic.ko" "$vm_here/guest-dkms.sh"
 }

@@ -1,8 +1,9 @@
 #!/bin/sh
 # shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0-only
-# Guest script: a kernel that is locked down (lockdown=integrity) refuses the module, which is not signed: Mimic says what to do, and
-# goes on without it. /t has what guest-basic.sh needs, that, and mimic.ko.
+# Guest script: a kernel that is locked down (lockdown=integrity, or Secure Boot) refuses the module, which is not signed by a key that it knows:
+# Mimic says what to do, and goes on without it. /t has what guest-basic.sh needs, that, and mimic.ko. $THEN: what follows (default:
+# guest-basic.sh).
 # shellcheck source-path=SCRIPTDIR source=guest-lib.sh
 . ./guest-lib.sh
 
@@ -41,6 +42,8 @@ load_here || fail "does not run without the module"
 said '^warn: Datapath: bpf' 'try `modprobe mimic`' 'mokutil --import /var/lib/dkms/mok.pub' 'shim-signed/mok/MOK.der'
 cat /tmp/load.log
 ip link del here
+rm "$modules/updates/dkms/mimic.ko"
 
 echo "--- traffic"
-. ./guest-basic.sh
+# shellcheck source-path=SCRIPTDIR source=guest-basic.sh
+. "./${THEN:-guest-basic.sh}"

@@ -556,6 +556,7 @@ vm_qemu()
 #   VM_TIMEOUT      seconds, default 300
 #   VM_MEMORY       MiB, default 512
 #   VM_APPEND       more of the kernel's command line
+#   VM_IMAGE        the file to boot instead of the kernel's own
 #   VM_ACCEL        QEMU's accelerator, default tcg, which works everywhere, and at a second try tcg,thread=single
 #   VM_DIR          where `console`, `out`, `status` and `result.tar` (what the script left in /t/result) stay;
 #                   default: a temporary directory that goes away
@@ -575,7 +576,7 @@ vm_run()
 	dir=${VM_DIR:-$work/out}
 	mkdir -p "$dir"
 
-	kernel=$(vm_kernel_dir "$name") && base=$(vm_base "$name") && image=$(vm_kernel_image "$kernel") &&
+	kernel=$(vm_kernel_dir "$name") && base=$(vm_base "$name") && image=${VM_IMAGE:-$(vm_kernel_image "$kernel")} &&
 		vm_payload "$work/payload" "$script" "$@" || exit "$vm_no_result"
 	{ cat "$base" && vm_cpio "$work/payload"; } >"$dir/initrd" || exit "$vm_no_result"
 	ln -sf "$image" "$dir/image"
