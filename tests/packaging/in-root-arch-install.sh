@@ -65,6 +65,8 @@ same "libraries of mimic" "libbpf libc libelf libjansson libmnl libsystemd libz"
 	"$(readelf -d /tmp/usr/bin/mimic | sed -n 's/.*NEEDED.*\[\(lib[a-z]*\)\.so.*/\1/p' | sort | paste -sd ' ')"
 
 echo "--- installed, upgraded, removed"
+# /sys shows the interfaces of the namespace in which it was mounted.
+mount -t sysfs -o ro sys /sys
 ip link set lo up
 pacman_() { pacman --noconfirm -dd "$@" | tee "$dir/said"; }
 pacman_ -U "$mimic" "$dkms"

@@ -98,6 +98,8 @@ dpkg-deb -f "${new[1]}" Depends | grep -q 'dkms (>= ' || fail "mimic-dkms does n
 # ---- a Debian whose systemd is not there, and then one that only writes down what it was told -------------------------
 
 echo "--- installed, without systemd"
+# /sys shows the interfaces of the namespace in which it was mounted.
+mount -t sysfs -o ro sys /sys
 ip link set lo up
 release=$(basename /lib/modules/*/)
 for package in libbpf-dev libelf-dev; do

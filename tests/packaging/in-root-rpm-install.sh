@@ -104,6 +104,8 @@ same "what mimic-dkms enhances" mimic-tools "$(depends "$dkms" enhances)"
 # ---- a system whose systemd is not there, and then one that only writes down what it was told -------------------------
 
 echo "--- installed, without systemd"
+# /sys shows the interfaces of the namespace in which it was mounted.
+mount -t sysfs -o ro sys /sys
 ip link set lo up
 kernel=$(basename /lib/modules/*/)
 for package in libbpf-dev libelf-dev; do
