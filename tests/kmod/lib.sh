@@ -8,6 +8,7 @@
 #   kmod_modules KERNEL              the module and others of its name; prints their directory
 #   kmod_kfunc KERNEL                run Mimic with the module and without in that kernel
 #   kmod_wireguard KERNEL LEVELS     carry the kernel's WireGuard at these levels of the datapath
+#   kmod_netem KERNEL LEVELS         carry datagrams over a bad link at these levels
 #   kmod_load KERNEL DIR             load what lies in DIR in that kernel, and call it
 #   kmod_dkms KERNEL                 build and install it by DKMS in a Debian of that kernel's suite; load the result, and use
 #                                    it as that Debian would
@@ -361,6 +362,15 @@ kmod_wireguard()
 	vm_kernel "$name" && modules=$(kmod_modules "$name") || return 1
 	vm_env+=("LEVELS=$2")
 	vm_wireguard "$name" "$modules/mimic.ko"
+}
+
+# kmod_netem KERNEL LEVELS: runs tests/vm/guest-netem.sh with the module.
+kmod_netem()
+{
+	local name=$1 modules
+	vm_kernel "$name" && modules=$(kmod_modules "$name") || return 1
+	vm_env+=("LEVELS=$2")
+	VM_TIMEOUT=${VM_TIMEOUT:-1700} vm_test "$name" netem "$modules/mimic.ko"
 }
 
 # ---- DKMS ----------------------------------------------------------------------------------------------------------
