@@ -238,8 +238,8 @@ void check_kernel_module(struct check_report *report, const struct facts *facts)
 	}
 	if (wants_signature && kernel->module_signed == FACTS_NO) {
 		check_say(report, CHECK_NOTE, "the kernel takes signed modules only, and the module mimic has no signature");
-		check_advise(report, "build it by DKMS, which signs, and enrol its key: `mokutil --import /var/lib/dkms/mok.pub` (Ubuntu: "
-				     "/var/lib/shim-signed/mok/MOK.der), then restart the machine");
+		check_advise(report, "build it by DKMS, which signs where openssl is installed, and enrol its key: `mokutil --import "
+				     "/var/lib/dkms/mok.pub` (Ubuntu: /var/lib/shim-signed/mok/MOK.der), then restart the machine");
 		return;
 	}
 	check_say(report, CHECK_NOTE, "not used: %s", kernel->module.why);

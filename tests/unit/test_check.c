@@ -289,7 +289,8 @@ START_TEST(test_module_and_level)
 	expect_line("module", CHECK_NOTE, "not used: there is no module", NULL);
 	snprintf(facts.kernel.lockdown, sizeof(facts.kernel.lockdown), "integrity");
 	facts.kernel.module_signed = FACTS_NO;
-	expect_line("module", CHECK_NOTE, "no signature", "mokutil");
+	expect_line("module", CHECK_NOTE, "no signature", "openssl");
+	expect_line("module", CHECK_NOTE, "no signature", "mokutil --import /var/lib/dkms/mok.pub`");
 	facts.kernel.module_signed = FACTS_YES;
 	expect_line("module", CHECK_NOTE, "not used", NULL);
 	facts.kernel.module.state = KFUNC_READY;
