@@ -375,16 +375,26 @@ kmod_netem()
 
 # ---- DKMS ----------------------------------------------------------------------------------------------------------
 
+# kmod_dkms_packages RELEASE: prints the packages that docs/getting-started.md has users install for DKMS, openssl among them, without which
+# nothing is signed; the headers are those of RELEASE.
+kmod_dkms_packages()
+{
+	sed -n 's/^ *# apt-get install \(dkms .*\)/\1/p' "$kmod_srcdir/docs/getting-started.md" | tr -s ' ' '\n' |
+		sed "s/^linux-headers-.*/linux-headers-$1/"
+}
+
 # kmod_dkms_build KERNEL DIR: DIR/kmod/mimic.ko and DIR/installed, as DKMS makes and installs them in the Debian of that kernel, which has the
 # kernel's packages, as on a user's machine, but nothing of Mimic. It signs with the key DIR/mok.key and its certificate DIR/mok.pub (DER), or
 # with one that it makes where there is none. (After vm_kernel.)
 kmod_dkms_build()
 {
 	local name=$1 dir=$2 release root
-	# What a user of dkms gets, and what docs/getting-started.md names besides.
-	release=$(kmod_release "$name") &&
-		root=$(kmod_root "$vm_suite" dkms gcc make libc6-dev kmod openssl xz-utils libelf-dev libbpf-dev \
-			"linux-image-$release" "linux-headers-$release") || return 1
+	local -a packages
+	release=$(kmod_release "$name") || return 1
+	mapfile -t packages < <(kmod_dkms_packages "$release")
+	[ ${#packages[@]} -gt 0 ] || { vm_log "docs/getting-started.md does not say what to install for DKMS"; return 1; }
+	# gcc is what dkms recommends or depends on, and no recommended package comes by itself here.
+	root=$(kmod_root "$vm_suite" gcc "linux-image-$release" "${packages[@]}") || return 1
 	mkdir -p "$dir" && kmod_copy "$dir/source" && cp "$kmod_here/in-root-dkms.sh" "$dir" &&
 		kmod_in "$root" bash "$dir/in-root-dkms.sh" "$dir/source" "$(kmod_version)" "$release" "$dir" &&
 		kmod_inspect "$dir/kmod/mimic.ko" "$release"
