@@ -1,22 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Zones of conntrack: the two directions of a flow have to be in the same. */
-#include <arpa/inet.h>
 #include <stdio.h>
 
 #include "checks.h"
-#include "nftrules.h"
-
-/* Of what goes out to the end of @filter, or from it, and of what comes in. */
-static struct nftrules_packet check_packet_of(const struct facts *facts, const struct filter *filter, bool incoming)
-{
-	return (struct nftrules_packet){
-		.ipv4 = addr_is_ipv4(&filter->key.addr),
-		.incoming = incoming,
-		.answer = incoming == (filter->key.origin == ORIGIN_REMOTE),
-		.port = ntohs(filter->key.port),
-		.ifname = facts->ifname,
-	};
-}
 
 static const char *check_zone_name(char *text, size_t size, int zone)
 {
@@ -39,14 +25,26 @@ static bool check_needs_answer(const struct facts *facts, const struct filter *f
 	return nftrules_judge(facts->firewall.rules, &packet, unused, sizeof(unused)) == NFTRULES_PASSES;
 }
 
+/* What nft does not show of rules that iptables has made. False: the rule that is not understood is another. */
+static bool check_hidden_zone(struct check_report *report, const struct nftrules_packet *packet, const char *chain)
+{
+	if (!chain[0])
+		return false;
+	check_say(report, CHECK_NOTE, "the chain %s has a rule of iptables for UDP of port %u over IPv%d with the target CT: nft does not show what it does",
+		  chain, packet->port, packet->ipv4 ? 4 : 6);
+	check_advise(report, "see `%s -t raw -S`: --notrack or --zone has to be the same in both directions", packet->ipv4 ? "iptables" : "ip6tables");
+	return true;
+}
+
 static bool check_zones(struct check_report *report, const struct facts *facts, const struct filter *filter)
 {
 	struct nftrules_packet out = check_packet_of(facts, filter, false), in = check_packet_of(facts, filter, true);
 	char zone_out[32], zone_in[32], where[160];
 	int to, from;
 
-	if (!nftrules_zone(facts->firewall.rules, &out, &to) || !nftrules_zone(facts->firewall.rules, &in, &from))
-		return false;
+	if (!nftrules_zone(facts->firewall.rules, &out, &to, where, sizeof(where)) ||
+	    !nftrules_zone(facts->firewall.rules, &in, &from, where, sizeof(where)))
+		return check_hidden_zone(report, &out, where);
 	if (check_needs_answer(facts, filter, where, sizeof(where)) && (to != from || from == NFTRULES_UNTRACKED)) {
 		check_say(report, CHECK_PROBLEM, "for conntrack, UDP that goes out to port %u over IPv%d is %s, what comes back %s: so the chain %s drops that",
 			  out.port, out.ipv4 ? 4 : 6, check_zone_name(zone_out, sizeof(zone_out), to), check_zone_name(zone_in, sizeof(zone_in), from),

@@ -6,7 +6,6 @@
 
 #include "checks.h"
 #include "filter.h"
-#include "nftrules.h"
 
 struct check_netdev {
 	struct check_report *report;
@@ -51,17 +50,23 @@ void check_firewall_netdev(struct check_report *report, const struct facts *fact
 		check_say(report, CHECK_OK, "no chain of nftables is in front of Mimic on the interface");
 }
 
-static enum nftrules_verdict check_rules(const struct facts *facts, const struct filter *filter, bool established, char *where,
-					 size_t size)
+struct nftrules_packet check_packet_of(const struct facts *facts, const struct filter *filter, bool incoming)
 {
-	struct nftrules_packet packet = {
+	return (struct nftrules_packet){
 		.ipv4 = addr_is_ipv4(&filter->key.addr),
-		.incoming = filter->key.origin == ORIGIN_LOCAL,
-		.established = established,
+		.incoming = incoming,
+		.answer = incoming == (filter->key.origin == ORIGIN_REMOTE),
 		.port = ntohs(filter->key.port),
 		.ifname = facts->ifname,
 	};
+}
 
+static enum nftrules_verdict check_rules(const struct facts *facts, const struct filter *filter, bool established, char *where,
+					 size_t size)
+{
+	struct nftrules_packet packet = check_packet_of(facts, filter, filter->key.origin == ORIGIN_LOCAL);
+
+	packet.established = established;
 	where[0] = '\0';
 	return facts->firewall.rules ? nftrules_judge(facts->firewall.rules, &packet, where, size) : NFTRULES_PERHAPS;
 }
@@ -89,16 +94,10 @@ static bool check_drops(struct check_report *report, const struct facts *facts, 
 /* What the peer of a remote= filter answers, as far as that is certain. False: nothing is dropped. */
 static bool check_drops_answers(struct check_report *report, const struct facts *facts, const struct filter *filter)
 {
-	struct nftrules_packet packet = {
-		.ipv4 = addr_is_ipv4(&filter->key.addr),
-		.incoming = true,
-		.established = true,
-		.answer = true,
-		.port = ntohs(filter->key.port),
-		.ifname = facts->ifname,
-	};
+	struct nftrules_packet packet = check_packet_of(facts, filter, true);
 	char where[160];
 
+	packet.established = true;
 	if (filter->key.origin != ORIGIN_REMOTE || !facts->firewall.rules ||
 	    nftrules_judge(facts->firewall.rules, &packet, where, sizeof(where)) != NFTRULES_DROPS)
 		return false;
@@ -140,18 +139,13 @@ static bool check_is_forwarded(const struct facts *facts, size_t index)
 static bool check_drops_forwarded(struct check_report *report, const struct facts *facts, const struct filter *filter)
 {
 	bool local = filter->key.origin == ORIGIN_LOCAL, always;
-	struct nftrules_packet packet = {
-		.ipv4 = addr_is_ipv4(&filter->key.addr),
-		.incoming = local,
-		.forwarded = true,
-		.port = ntohs(filter->key.port),
-		.ifname = facts->ifname,
-	};
+	struct nftrules_packet packet = check_packet_of(facts, filter, local);
 	const char *unless = local ? "" : "; nothing, if the programs run on this host";
 	char where[160], unused[160];
 
 	if (!facts->firewall.rules)
 		return false;
+	packet.forwarded = true;
 	if (nftrules_judge(facts->firewall.rules, &packet, where, sizeof(where)) == NFTRULES_DROPS) {
 		packet.established = true;
 		always = local && nftrules_judge(facts->firewall.rules, &packet, unused, sizeof(unused)) == NFTRULES_DROPS;
@@ -160,8 +154,8 @@ static bool check_drops_forwarded(struct check_report *report, const struct fact
 		check_advise(report, "nft insert rule %s udp dport %u accept%s", where, packet.port, unless);
 		return true;
 	}
-	packet.incoming = !local;
-	packet.established = packet.answer = true;
+	packet = check_packet_of(facts, filter, !local);
+	packet.forwarded = packet.established = true;
 	if (nftrules_judge(facts->firewall.rules, &packet, where, sizeof(where)) != NFTRULES_DROPS)
 		return false;
 	check_say(report, local ? CHECK_PROBLEM : CHECK_NOTE, "the chain %s drops UDP that is forwarded from port %u over IPv%d", where, packet.port,
@@ -189,11 +183,23 @@ static void check_list_ports(struct check_report *report, const struct filter_li
 		  used >= sizeof(ports) ? " ..." : "");
 }
 
+/* nft shows nothing of them. */
+static void check_legacy(struct check_report *report, const struct facts_firewall *firewall)
+{
+	if (!firewall->legacy_ipv4 && !firewall->legacy_ipv6)
+		return;
+	check_say(report, CHECK_NOTE, "there are tables of iptables-legacy for %s, whose rules are not looked at",
+		  !firewall->legacy_ipv6 ? "IPv4" : !firewall->legacy_ipv4 ? "IPv6" : "IPv4 and IPv6");
+	check_advise(report, "`%s-legacy-save` prints them: they have to let UDP of the filters' ports pass",
+		     firewall->legacy_ipv4 ? "iptables" : "ip6tables");
+}
+
 void check_firewall_ports(struct check_report *report, const struct facts *facts)
 {
 	const struct filter_list *filters = &facts->config.filters;
 	size_t dropped = 0;
 
+	check_legacy(report, &facts->firewall);
 	for (size_t i = 0; i < filters->count; i++) {
 		bool forwarded = check_is_forwarded(facts, i);
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "facts.h"
+#include "nftrules.h"
 
 enum check_result {
 	CHECK_OK,
@@ -60,6 +61,9 @@ check_item_fn check_netif_state, check_netif_link_type, check_netif_native_xdp, 
 
 /* check_firewall.c */
 check_item_fn check_firewall_netdev, check_firewall_ports;
+
+/* The first of a flow that goes out to the end of @filter, or from it; or that comes in. */
+struct nftrules_packet check_packet_of(const struct facts *facts, const struct filter *filter, bool incoming);
 
 /* check_conntrack.c */
 check_item_fn check_conntrack;

@@ -99,6 +99,7 @@ struct facts_firewall {
 	char error[160]; /* why the rules are not known; empty: they are */
 	json_t *rules; /* `nft -j list ruleset`; NULL: unknown. Owned. */
 	bool forwards_ipv4, forwards_ipv6; /* this host is a router */
+	bool legacy_ipv4, legacy_ipv6; /* tables of iptables-legacy, which nft does not know, have been used */
 };
 
 /* The way to the address of a filter. */

@@ -123,6 +123,15 @@ static int facts_reap(pid_t pid, bool kill_it)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
 }
 
+/* The kernel names a table as soon as somebody has looked into it. */
+static bool facts_names_any(const char *path)
+{
+	char line[32];
+
+	util_read_line(path, line, sizeof(line));
+	return line[0];
+}
+
 static bool facts_is_on(const char *path)
 {
 	char line[8];
@@ -140,6 +149,8 @@ void facts_find_firewall(struct facts_firewall *firewall)
 
 	firewall->forwards_ipv4 = facts_is_on("/proc/sys/net/ipv4/ip_forward");
 	firewall->forwards_ipv6 = facts_is_on("/proc/sys/net/ipv6/conf/all/forwarding");
+	firewall->legacy_ipv4 = facts_names_any("/proc/net/ip_tables_names");
+	firewall->legacy_ipv6 = facts_names_any("/proc/net/ip6_tables_names");
 	firewall->nft = path;
 	if (!path)
 		return;

@@ -30,6 +30,7 @@ struct zone {
 	int value;
 	bool doubt; /* what comes may not be reached */
 	bool unknown;
+	bool hidden; /* by a target CT of iptables */
 };
 
 struct walk {
@@ -184,6 +185,8 @@ static void set_zone(const struct walk *walk, const char *name, const json_t *va
 
 	if (walk->zone && !certain && is(name, "jump"))
 		walk->zone->doubt = true; /* in the chain that it perhaps jumps to, too */
+	if (walk->zone && is(name, "xt") && is(text_of(value, "type"), "target") && is(text_of(value, "name"), "CT"))
+		walk->zone->unknown = walk->zone->hidden = true;
 	if (!walk->zone || (tracked && !(is(name, "mangle") && is(text_of(key, "key"), "zone"))))
 		return;
 	if (!certain || walk->zone->doubt || (tracked && (!json_is_integer(number) || json_object_get(key, "dir"))))
@@ -335,13 +338,14 @@ enum nftrules_verdict nftrules_judge(const json_t *rules, const struct nftrules_
 
 /* --- conntrack */
 
-bool nftrules_zone(const json_t *rules, const struct nftrules_packet *packet, int *zone)
+bool nftrules_zone(const json_t *rules, const struct nftrules_packet *packet, int *zone, char *where, size_t size)
 {
 	struct zone found = { 0 };
 	struct walk walk = { .rules = json_object_get(rules, "nftables"), .packet = packet, .zone = &found };
 	const json_t *item, *chain;
 	size_t i;
 
+	where[0] = '\0';
 	json_array_foreach(walk.rules, i, item) {
 		chain = json_object_get(item, "chain");
 		if (!chain || !is_for(chain, packet, packet->incoming ? "prerouting" : "output") ||
@@ -351,6 +355,8 @@ bool nftrules_zone(const json_t *rules, const struct nftrules_packet *packet, in
 		walk.table = text_of(chain, "table");
 		if (walk_base_chain(&walk, chain) == UNKNOWN)
 			found.doubt = true;
+		if (found.hidden && !where[0])
+			snprintf(where, size, "%s %s %s", walk.family, walk.table, text_of(chain, "name"));
 	}
 	*zone = found.value;
 	return !found.unknown;

@@ -39,9 +39,10 @@ enum {
 
 /*
  * In which zone conntrack sees @packet, from this host or to it: *@zone, 0 where no rule says another, NFTRULES_UNTRACKED where one keeps it
- * from conntrack. False: that is not certain.
+ * from conntrack. False: that is not certain; if it is for a target CT of iptables, of which nft shows no more than that, @where
+ * names the chain, else that is empty.
  */
-bool nftrules_zone(const json_t *rules, const struct nftrules_packet *packet, int *zone);
+bool nftrules_zone(const json_t *rules, const struct nftrules_packet *packet, int *zone, char *where, size_t size);
 
 /* Calls @take for each chain of the hook egress of the family netdev on @ifname: `TABLE NAME`. */
 void nftrules_each_netdev_egress(const json_t *rules, const char *ifname, void (*take)(void *context, const char *chain),

@@ -513,6 +513,12 @@ START_TEST(test_firewall)
 	expect_line("nft-netdev", CHECK_NOTE, "status 1", NULL);
 	facts.firewall.nft = false;
 	expect_line("nft-netdev", CHECK_OK, "no nft", NULL);
+	/* What nft does not know, it need not be there for. */
+	expect(!find("firewall", "legacy"));
+	facts.firewall.legacy_ipv6 = true;
+	expect_line("firewall", CHECK_NOTE, "iptables-legacy for IPv6, whose rules are not looked at", "`ip6tables-legacy-save`");
+	facts.firewall.legacy_ipv4 = true;
+	expect_line("firewall", CHECK_NOTE, "iptables-legacy for IPv4 and IPv6,", "`iptables-legacy-save`");
 }
 END_TEST
 
@@ -695,6 +701,10 @@ END_TEST
 	"\"prio\":-300,\"policy\":\"accept\"}},{\"rule\":{\"family\":\"inet\",\"table\":\"t\",\"chain\":\"raw\",\"expr\":[{\"match\":{\"op\":" \
 	"\"==\",\"left\":{\"payload\":{\"protocol\":\"udp\",\"field\":\"dport\"}},\"right\":5000}},{\"mangle\":{\"key\":{\"ct\":{\"key\":"       \
 	"\"zone\"}},\"value\":7}}]}}"
+#define RULES_CT                                                                                                                     \
+	"{\"nftables\":[{\"chain\":{\"family\":\"ip\",\"table\":\"raw\",\"name\":\"PREROUTING\",\"type\":\"filter\",\"hook\":\"prerouting\"," \
+	"\"prio\":-300,\"policy\":\"accept\"}},{\"rule\":{\"family\":\"ip\",\"table\":\"raw\",\"chain\":\"PREROUTING\",\"expr\":[{\"xt\":"   \
+	"{\"type\":\"target\",\"name\":\"CT\"}}]}}"
 #define RULES_INPUT                                                                                                                  \
 	",{\"chain\":{\"family\":\"inet\",\"table\":\"t\",\"name\":\"in\",\"type\":\"filter\",\"hook\":\"input\",\"prio\":0,\"policy\":"      \
 	"\"drop\"}},{\"rule\":{\"family\":\"inet\",\"table\":\"t\",\"chain\":\"in\",\"expr\":[{\"match\":{\"op\":\"in\",\"left\":{\"ct\":"    \
@@ -712,6 +722,10 @@ START_TEST(test_zones)
 	expect_line("conntrack", CHECK_PROBLEM, "is in zone 7, what comes back in zone 0: so the chain inet t in drops that",
 		    "nft insert rule inet t in udp sport 5000 accept");
 	expect_eq(report.problems, 1); /* for both filters */
+	set_rules(RULES_CT "]}");
+	expect_line("conntrack", CHECK_NOTE, "the chain ip raw PREROUTING has a rule of iptables for UDP of port 5000 over IPv4 with the target CT",
+		    "iptables -t raw -S");
+	expect(!find("conntrack", "no rule"));
 	json_decref(facts.firewall.rules);
 	facts.firewall.rules = NULL;
 	expect_nothing("conntrack");

@@ -163,12 +163,14 @@ END_TEST
 #define SET_ZONE(...)	   "{\"mangle\":{\"key\":{\"ct\":{\"key\":\"zone\"" __VA_ARGS__ "}},\"value\":7}},"
 #define SET_MARK	   "{\"mangle\":{\"key\":{\"meta\":{\"key\":\"mark\"}},\"value\":9}},"
 #define IN_RAW(...)	   RULE("inet", "raw", __VA_ARGS__)
+#define XT(type, name)	   "{\"xt\":{\"type\":\"" type "\",\"name\":\"" name "\"}},"
 #define PERHAPS_FROM	   PAYLOAD("==", "ip", "saddr", "\"192.0.2.1\"")
 
 static const struct {
 	const char *rules;
 	bool certain;
 	int zone;
+	const char *where; /* NULL: no chain is named */
 } zones[] = {
 	{ "", true, 0 },
 	{ RAW("prerouting", "-300"), true, 0 },
@@ -190,11 +192,21 @@ static const struct {
 	{ RAW("prerouting", "-300") IN_RAW("{\"xt\":null}") IN_RAW(SET_ZONE() COUNTER), false, 0 },
 	{ RAW("prerouting", "-300") PLAIN_CHAIN("inet", "z") IN_RAW(JUMP("z")) RULE("inet", "z", SET_ZONE() COUNTER), true, 7 },
 	{ RAW("prerouting", "-300") PLAIN_CHAIN("inet", "z") IN_RAW(PERHAPS_FROM JUMP("z")) RULE("inet", "z", SET_ZONE() COUNTER), false, 0 },
+	/* as iptables-nft makes it: the target could be --notrack, or --zone */
+	{ RAW("prerouting", "-300") IN_RAW(PAYLOAD("==", "udp", "dport", "5000") XT("target", "CT") COUNTER), false, 0, "inet t raw" },
+	{ RAW("prerouting", "-300") IN_RAW(PERHAPS_FROM XT("target", "CT") COUNTER), false, 0, "inet t raw" },
+	{ RAW("prerouting", "-300") PLAIN_CHAIN("inet", "z") IN_RAW(JUMP("z")) RULE("inet", "z", XT("target", "CT") COUNTER), false, 0, "inet t raw" },
+	{ RAW("prerouting", "-300") IN_RAW(PAYLOAD("==", "tcp", "dport", "5000") XT("target", "CT") COUNTER), true, 0 },
+	{ RAW("prerouting", "-150") IN_RAW(XT("target", "CT") COUNTER), true, 0 },
+	{ RAW("output", "-300") IN_RAW(XT("target", "CT") COUNTER), true, 0 },
+	{ RAW("prerouting", "-300") IN_RAW(XT("target", "TRACE") COUNTER), true, 0 },
+	{ RAW("prerouting", "-300") IN_RAW(XT("match", "CT") COUNTER), true, 0 },
 };
 
 START_TEST(test_zones)
 {
-	char text[8192];
+	const char *wanted = zones[_i].where ? zones[_i].where : "";
+	char text[8192], where[64];
 	json_t *json;
 	bool certain;
 	int zone;
@@ -205,9 +217,9 @@ START_TEST(test_zones)
 	json = json_loads(text, 0, NULL);
 	if (!json)
 		ck_abort_msg("no JSON: %s", text);
-	certain = nftrules_zone(json, &packet, &zone);
-	if (certain != zones[_i].certain || (certain && zone != zones[_i].zone))
-		ck_abort_msg("zone %d, certain %d: %s", zone, certain, zones[_i].rules);
+	certain = nftrules_zone(json, &packet, &zone, where, sizeof(where));
+	if (certain != zones[_i].certain || (certain && zone != zones[_i].zone) || strcmp(where, wanted))
+		ck_abort_msg("zone %d, certain %d, chain \"%s\": %s", zone, certain, where, zones[_i].rules);
 	json_decref(json);
 }
 END_TEST
