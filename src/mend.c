@@ -118,6 +118,23 @@ static void mend_lock(struct succession *succession)
 		log_info("The lock file %s can be written again", succession->runfile->path);
 }
 
+/* Without the lock file it is mend_lock()'s turn, or that of mend_links(). */
+static void mend_socket(struct succession *succession)
+{
+	static struct log_rate rate = LOG_RATE_INIT(60);
+	const char *path = succession->takeover.path;
+	int err;
+
+	if (!takeover_is_removed(&succession->takeover) || !runfile_is_ours(succession->runfile))
+		return;
+	err = succession_restore_socket(succession);
+	if (!err)
+		log_warn("Somebody has removed the socket %s, which --takeover needs: made again", path);
+	else
+		log_rate_limited(&rate, LOG_LEVEL_ERROR, "Somebody has removed the socket %s, which --takeover needs, and it cannot be made again: %s",
+				 path, strerror(-err));
+}
+
 /* With a pause after each time that something was attached again. */
 static void mend_attached(struct succession *succession)
 {
@@ -144,4 +161,5 @@ void mend_each_second(struct succession *succession)
 		return;
 	mend_staging(succession);
 	mend_lock(succession);
+	mend_socket(succession);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What others have taken away from a running instance is put back: TC filters of clsact, links, the staging device, the lock file. Nothing
+ * What others have taken away from a running instance is put back: TC filters of clsact, links, the staging device, the lock file and its socket. Nothing
  * of this happens while a successor takes over, who does it himself.
  */
 #ifndef MIMIC_MEND_H

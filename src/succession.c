@@ -231,6 +231,18 @@ static bool succession_on_listener(void *context)
 	return false;
 }
 
+int succession_restore_socket(struct succession *succession)
+{
+	struct takeover *takeover = &succession->takeover;
+	int before = takeover->listen_fd;
+	int err = takeover_listen_again(takeover);
+
+	if (err)
+		return err;
+	daemon_forget_source(succession->daemon, before);
+	return daemon_add_source(succession->daemon, takeover->listen_fd, succession_on_listener, succession);
+}
+
 void succession_store(struct succession *succession)
 {
 	struct handover handover;

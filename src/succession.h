@@ -88,6 +88,9 @@ void succession_store(struct succession *succession);
  */
 int succession_restore_lock(struct succession *succession);
 
+/* Listens for successors beside the lock file again, which is ours. Returns 0 or -errno; then it may be tried again. */
+int succession_restore_socket(struct succession *succession);
+
 /* The loop has ended. Sets `borrowed` if somebody follows. */
 void succession_end(struct succession *succession);
 

@@ -82,6 +82,12 @@ struct takeover {
  */
 int takeover_listen(struct takeover *takeover, const char *lock, int inherited);
 
+/* Whether somebody has removed the file of the listening socket, so that nobody finds it any more. */
+bool takeover_is_removed(const struct takeover *takeover);
+
+/* Listens on another socket in its place; the old one is closed then. Returns 0 or -errno, with the old one as it was. */
+int takeover_listen_again(struct takeover *takeover);
+
 /* The listening socket is readable: greets a successor. True: there is a new peer_fd. */
 bool takeover_accept(struct takeover *takeover);
 

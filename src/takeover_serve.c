@@ -49,6 +49,22 @@ int takeover_listen(struct takeover *takeover, const char *lock, int inherited)
 	return err;
 }
 
+bool takeover_is_removed(const struct takeover *takeover)
+{
+	return takeover->listen_fd >= 0 && access(takeover->path, F_OK) && errno == ENOENT;
+}
+
+int takeover_listen_again(struct takeover *takeover)
+{
+	int fd = takeover_bind(takeover->path);
+
+	if (fd < 0)
+		return fd;
+	util_close_fd(&takeover->listen_fd);
+	takeover->listen_fd = fd;
+	return 0;
+}
+
 static void takeover_dismiss(struct takeover *takeover)
 {
 	util_close_fd(&takeover->peer_fd);
