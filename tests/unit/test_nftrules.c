@@ -172,35 +172,35 @@ static const struct {
 	int zone;
 	const char *where; /* NULL: no chain is named */
 } zones[] = {
-	{ "", true, 0 },
-	{ RAW("prerouting", "-300"), true, 0 },
-	{ RAW("prerouting", "-300") IN_RAW(SET_ZONE() COUNTER), true, 7 },
-	{ RAW("prerouting", "-300") IN_RAW(SET_MARK COUNTER), true, 0 },
-	{ RAW("prerouting", "-300") IN_RAW("{\"notrack\":null}"), true, NFTRULES_UNTRACKED },
-	{ RAW("output", "-300") IN_RAW(SET_ZONE() COUNTER), true, 0 },
-	{ RAW("prerouting", "-150") IN_RAW(SET_ZONE() COUNTER), true, 0 }, /* behind conntrack */
-	{ RAW("prerouting", "-300") IN_RAW(SET_ZONE(",\"dir\":\"original\"") COUNTER), false, 0 },
+	{ "", true, 0, NULL },
+	{ RAW("prerouting", "-300"), true, 0, NULL },
+	{ RAW("prerouting", "-300") IN_RAW(SET_ZONE() COUNTER), true, 7, NULL },
+	{ RAW("prerouting", "-300") IN_RAW(SET_MARK COUNTER), true, 0, NULL },
+	{ RAW("prerouting", "-300") IN_RAW("{\"notrack\":null}"), true, NFTRULES_UNTRACKED, NULL },
+	{ RAW("output", "-300") IN_RAW(SET_ZONE() COUNTER), true, 0, NULL },
+	{ RAW("prerouting", "-150") IN_RAW(SET_ZONE() COUNTER), true, 0, NULL }, /* behind conntrack */
+	{ RAW("prerouting", "-300") IN_RAW(SET_ZONE(",\"dir\":\"original\"") COUNTER), false, 0, NULL },
 	/* which packets */
-	{ RAW("prerouting", "-300") IN_RAW(PAYLOAD("==", "udp", "dport", "5000") SET_ZONE() COUNTER), true, 7 },
-	{ RAW("prerouting", "-300") IN_RAW(PAYLOAD("==", "tcp", "dport", "5000") SET_ZONE() COUNTER), true, 0 },
-	{ RAW("prerouting", "-300") IN_RAW(META("==", "iifname", "\"eth1\"") SET_ZONE() COUNTER), true, 0 },
-	{ RAW("prerouting", "-300") IN_RAW(PERHAPS_FROM SET_ZONE() COUNTER), false, 0 },
+	{ RAW("prerouting", "-300") IN_RAW(PAYLOAD("==", "udp", "dport", "5000") SET_ZONE() COUNTER), true, 7, NULL },
+	{ RAW("prerouting", "-300") IN_RAW(PAYLOAD("==", "tcp", "dport", "5000") SET_ZONE() COUNTER), true, 0, NULL },
+	{ RAW("prerouting", "-300") IN_RAW(META("==", "iifname", "\"eth1\"") SET_ZONE() COUNTER), true, 0, NULL },
+	{ RAW("prerouting", "-300") IN_RAW(PERHAPS_FROM SET_ZONE() COUNTER), false, 0, NULL },
 	/* what comes first may take it away */
-	{ RAW("prerouting", "-300") IN_RAW(ACCEPT) IN_RAW(SET_ZONE() COUNTER), true, 0 },
-	{ RAW("prerouting", "-300") IN_RAW(PERHAPS_FROM ACCEPT) IN_RAW(SET_ZONE() COUNTER), false, 0 },
-	{ RAW("prerouting", "-300") IN_RAW(SET_ZONE() COUNTER) IN_RAW(PERHAPS_FROM ACCEPT), true, 7 },
-	{ RAW("prerouting", "-300") IN_RAW("{\"xt\":null}") IN_RAW(SET_ZONE() COUNTER), false, 0 },
-	{ RAW("prerouting", "-300") PLAIN_CHAIN("inet", "z") IN_RAW(JUMP("z")) RULE("inet", "z", SET_ZONE() COUNTER), true, 7 },
-	{ RAW("prerouting", "-300") PLAIN_CHAIN("inet", "z") IN_RAW(PERHAPS_FROM JUMP("z")) RULE("inet", "z", SET_ZONE() COUNTER), false, 0 },
+	{ RAW("prerouting", "-300") IN_RAW(ACCEPT) IN_RAW(SET_ZONE() COUNTER), true, 0, NULL },
+	{ RAW("prerouting", "-300") IN_RAW(PERHAPS_FROM ACCEPT) IN_RAW(SET_ZONE() COUNTER), false, 0, NULL },
+	{ RAW("prerouting", "-300") IN_RAW(SET_ZONE() COUNTER) IN_RAW(PERHAPS_FROM ACCEPT), true, 7, NULL },
+	{ RAW("prerouting", "-300") IN_RAW("{\"xt\":null}") IN_RAW(SET_ZONE() COUNTER), false, 0, NULL },
+	{ RAW("prerouting", "-300") PLAIN_CHAIN("inet", "z") IN_RAW(JUMP("z")) RULE("inet", "z", SET_ZONE() COUNTER), true, 7, NULL },
+	{ RAW("prerouting", "-300") PLAIN_CHAIN("inet", "z") IN_RAW(PERHAPS_FROM JUMP("z")) RULE("inet", "z", SET_ZONE() COUNTER), false, 0, NULL },
 	/* as iptables-nft makes it: the target could be --notrack, or --zone */
 	{ RAW("prerouting", "-300") IN_RAW(PAYLOAD("==", "udp", "dport", "5000") XT("target", "CT") COUNTER), false, 0, "inet t raw" },
 	{ RAW("prerouting", "-300") IN_RAW(PERHAPS_FROM XT("target", "CT") COUNTER), false, 0, "inet t raw" },
 	{ RAW("prerouting", "-300") PLAIN_CHAIN("inet", "z") IN_RAW(JUMP("z")) RULE("inet", "z", XT("target", "CT") COUNTER), false, 0, "inet t raw" },
-	{ RAW("prerouting", "-300") IN_RAW(PAYLOAD("==", "tcp", "dport", "5000") XT("target", "CT") COUNTER), true, 0 },
-	{ RAW("prerouting", "-150") IN_RAW(XT("target", "CT") COUNTER), true, 0 },
-	{ RAW("output", "-300") IN_RAW(XT("target", "CT") COUNTER), true, 0 },
-	{ RAW("prerouting", "-300") IN_RAW(XT("target", "TRACE") COUNTER), true, 0 },
-	{ RAW("prerouting", "-300") IN_RAW(XT("match", "CT") COUNTER), true, 0 },
+	{ RAW("prerouting", "-300") IN_RAW(PAYLOAD("==", "tcp", "dport", "5000") XT("target", "CT") COUNTER), true, 0, NULL },
+	{ RAW("prerouting", "-150") IN_RAW(XT("target", "CT") COUNTER), true, 0, NULL },
+	{ RAW("output", "-300") IN_RAW(XT("target", "CT") COUNTER), true, 0, NULL },
+	{ RAW("prerouting", "-300") IN_RAW(XT("target", "TRACE") COUNTER), true, 0, NULL },
+	{ RAW("prerouting", "-300") IN_RAW(XT("match", "CT") COUNTER), true, 0, NULL },
 };
 
 START_TEST(test_zones)
