@@ -206,7 +206,7 @@ static const struct {
 START_TEST(test_zones)
 {
 	const char *wanted = zones[_i].where ? zones[_i].where : "";
-	char text[8192], where[64];
+	char text[8192];
 	json_t *json;
 	bool certain;
 	int zone;
