@@ -213,6 +213,15 @@ CORE_FN void conn_established(struct conn *conn, const struct env *env, const st
 }
 
 /*
+ * How long after the end segments come that the peer sent before it heard of it. They need no answer, and their numbers may be older than
+ * those that a firewall on the path has seen since: a RST with one of these would be invalid to it.
+ */
+CORE_FN __u64 conn_last_trip_ns(const struct conn *conn)
+{
+	return conn->rtt_ns < CONN_CHECK_INTERVAL_NS ? conn->rtt_ns : CONN_CHECK_INTERVAL_NS;
+}
+
+/*
  * The connection is over, without a word to the peer. Datagrams that wait are given another handshake if this side
  * may begin one: a connection that was established retries at once. reconnect: even if none waits.
  */
@@ -229,6 +238,7 @@ CORE_FN void conn_lost(struct conn *conn, const struct env *env, bool reconnect,
 		conn_begin(conn, env, eff);
 		return;
 	}
+	conn->challenge_ns = env->now_ns + conn_last_trip_ns(conn);
 	conn_flush(conn, eff);
 }
 

@@ -673,6 +673,34 @@ START_TEST(test_idle_is_silent)
 }
 END_TEST
 
+/* What was under way when the connection ended gets no answer; the peer that has not heard of it, and goes on, does. */
+START_TEST(test_end_is_quiet)
+{
+	struct driver d;
+
+	for (int trip_ms = 0; trip_ms < 2000; trip_ms = 3 * trip_ms + 1) {
+		int quiet_ms = trip_ms < 300 ? trip_ms : 300;
+
+		drv_goto(&d, AT_ESTABLISHED, NULL);
+		d.c.rtt_ns = trip_ms * MS;
+		drv_in_ack(&d, TCP_RST, 0, 0, 0);
+		expect_eq(d.c.state, CONN_IDLE);
+		drv_in_data(&d, 100);
+		expect_eq(drv_reply(&d)->flags, 0);
+		drv_wait(&d, (quiet_ms + 99) * MS);
+		drv_in_data(&d, 100);
+		expect_eq(drv_reply(&d)->flags, 0);
+		drv_wait(&d, MS);
+		drv_in_data(&d, 100);
+		expect_eq(drv_reply(&d)->flags, TCP_RST);
+		expect_eq(drv_reply(&d)->seq, d.own);
+	}
+	drv_goto(&d, AT_ESTABLISHED, NULL);
+	drv_in_ack(&d, TCP_RST, 0, 0, 0);
+	drv_establish_responder(&d); /* who begins anew does not wait */
+}
+END_TEST
+
 /* A peer that connects in our cooldown is welcome. */
 START_TEST(test_syn_in_cooldown)
 {
@@ -2968,6 +2996,7 @@ static void add_handshake_tests(TCase *tcase)
 	tcase_add_test(tcase, test_cooldown_ends);
 	tcase_add_test(tcase, test_cooldown_far);
 	tcase_add_test(tcase, test_idle_is_silent);
+	tcase_add_test(tcase, test_end_is_quiet);
 	tcase_add_test(tcase, test_syn_in_cooldown);
 	tcase_add_test(tcase, test_passive);
 	tcase_add_test(tcase, test_half_open);
