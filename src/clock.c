@@ -18,6 +18,8 @@ enum {
 	CLOCK_BATCH = 1024, /* entries copied by one system call; more than any hash bucket holds */
 };
 
+_Static_assert(CLOCK_WATCH_NS >= (uint64_t)CONN_WATCH_UNITS << CONN_WATCH_SHIFT, "a watch lasts until the next is asked for");
+
 struct clock_watch {
 	struct conn_key key; /* first: the tree compares it */
 	uint64_t until_ns;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The clock of the connections. State changes happen in BPF; this says when. All connections are looked at once a
- * second, in a copy; those that just shake hands or are being probed are watched and ticked every CLOCK_FAST_NS.
+ * second, in a copy; those that just shake hands, are being probed, or get data, are watched and ticked every CLOCK_FAST_NS.
  */
 #ifndef MIMIC_CLOCK_H
 #define MIMIC_CLOCK_H

@@ -202,17 +202,21 @@ CORE_FN bool conn_asks_for_ack(const struct conn *conn, const struct segment *se
 
 /*
  * An ACK of data: when the window needs it, else as a receiver does whose application has nothing to say, of the second
- * segment (RFC 9293 3.8.6.3), but no faster than the setting says, and without a timer: the last ones may go unanswered.
+ * segment (RFC 9293 3.8.6.3), but no faster than the setting says. What remains the clock acknowledges (conn_ack_is_due()).
  */
 CORE_FN void conn_acknowledge(struct conn *conn, const struct env *env, struct effect *eff)
 {
 	__u64 interval_ns = conn->settings.ack_interval_ms * NSEC_PER_MSEC;
 
 	conn->unacked += conn->unacked < 255;
-	if (conn->rcv_wnd < conn->rcv_refresh)
+	if (conn->rcv_wnd < conn->rcv_refresh) {
 		conn_open_window(conn);
-	else if (conn->unacked < 2 || !interval_ns || conn_age(env->now_ns, conn->last_tx_ns) < interval_ns)
+	} else if (!interval_ns) {
 		return;
+	} else if (conn->unacked < 2 || conn_age(env->now_ns, conn->last_tx_ns) < interval_ns) {
+		conn_watch(conn, env, eff);
+		return;
+	}
 	conn_reply_ack(conn, env, eff);
 }
 
@@ -231,6 +235,7 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 				      struct effect *eff)
 {
 	__s32 diff = seq_diff(seg->seq, conn->rcv_nxt);
+	__u32 rcv_nxt = conn->rcv_nxt;
 	bool follows;
 
 	if (seg->flags & (TCP_RST | TCP_FIN)) {
@@ -280,6 +285,8 @@ CORE_FN void conn_ingress_established(struct conn *conn, const struct env *env, 
 		conn_reply_ack(conn, env, eff);
 	} else if (!conn_is_pure_ack(seg)) { /* that is no use: it answers a keepalive, or data, which was use enough */
 		conn_ingress_data(conn, env, seg, eff);
+		conn_acknowledge(conn, env, eff);
+	} else if (conn->rcv_nxt != rcv_nxt) { /* it shows that data behind a gap was real: conn_follow() */
 		conn_acknowledge(conn, env, eff);
 	} else {
 		conn_ingress_mute_ack(conn, env, eff);

@@ -26,6 +26,7 @@ enum conn_limits {
 	CONN_COOLDOWN_S = 5,
 	CONN_CHECK_PROBES = 3,		 /* of a liveness check ... */
 	CONN_CHECK_PROBES_LONG = 6,	 /* ... and of one that has less of a cause */
+	CONN_WATCH_UNITS = 2,		 /* so long the clock watches what it was told to, at least */
 	CONN_CHECK_PROBES_HOLD = 2,	 /* from this one on data waits: the first has no answer */
 	CONN_REPLIES = 2,
 };
@@ -46,6 +47,7 @@ enum conn_limits {
 #define CONN_CHALLENGE_NS	  (100 * NSEC_PER_MSEC) /* between answers to doubtful segments */
 #define CONN_RIVAL_NS		  (10 * NSEC_PER_MSEC)	/* ... up to so long to SYNs with different numbers, one of which is the peer's */
 #define CONN_COOLDOWN_SYN_NS	  (800 * NSEC_PER_MSEC) /* while datagrams come, a SYN goes out so often at least */
+#define CONN_WATCH_SHIFT	  30			/* ns to these units, of 1.07 s */
 #define CONN_HALF_OPEN_NS	  (8 * NSEC_PER_SEC) /* a responder's patience */
 #define CONN_IDLE_LINGER_NS	  (30 * NSEC_PER_SEC)
 
@@ -75,7 +77,7 @@ struct conn {
 	__u8 gap_known;		/* gap_nxt is valid */
 	__u8 mute_acks;		/* ACKs without data received since we sent anything; 255: or more */
 	__u8 contested;		/* half open: a SYN with another number than irs was answered, too */
-	__u8 pad[2];
+	__u16 watched;		/* when the clock was last told to watch it (units of CONN_WATCH_SHIFT; wraps) */
 	__u16 peer_mss;
 	__u16 retries;		/* SYNs or keepalives sent without an answer */
 	__u32 epoch;		/* changes whenever what waits in the daemon is given up */
@@ -161,6 +163,7 @@ enum notify {
 	NOTIFY_FAILED = 1 << 4,	 /* handshake given up */
 	NOTIFY_TOO_BIG = 1 << 5, /* a datagram did not fit the MTU (set by the shell) */
 	NOTIFY_CLOSED = 1 << 6,	 /* was established, and its filter was removed or changed */
+	NOTIFY_WATCH = 1 << 7,	 /* the clock shall look at it often for a while: data waits for its ACK */
 };
 
 struct effect {
@@ -298,6 +301,25 @@ CORE_FN void conn_reply_ack(struct conn *conn, const struct env *env, struct eff
 {
 	conn_note_tx(conn, env);
 	conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, conn_window_field(conn), 0);
+}
+
+/* The clock acknowledges what nothing else does (RFC 9293 3.8.6.3), when an interval has passed without data either way. */
+CORE_FN bool conn_ack_is_due(const struct conn *conn, __u64 now_ns)
+{
+	__u64 interval_ns = conn->settings.ack_interval_ms * NSEC_PER_MSEC;
+
+	return conn->unacked && interval_ns && conn_age(now_ns, conn->last_use_ns) >= interval_ns;
+}
+
+/* Tells the clock to look soon, unless it does so anyway: a bulk transfer shall not tell it of each segment. */
+CORE_FN void conn_watch(struct conn *conn, const struct env *env, struct effect *eff)
+{
+	__u16 now = (__u16)(env->now_ns >> CONN_WATCH_SHIFT);
+
+	if ((__u16)(now - conn->watched) < CONN_WATCH_UNITS)
+		return;
+	conn->watched = now;
+	eff->notify |= NOTIFY_WATCH;
 }
 
 CORE_FN void conn_open_window(struct conn *conn)

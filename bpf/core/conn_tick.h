@@ -119,6 +119,9 @@ CORE_FN void conn_tick_established(struct conn *conn, const struct env *env, str
 	conn_tick_keepalive(conn, env, eff);
 	if (conn->held && conn->state == CONN_ESTABLISHED)
 		conn_tick_held(conn, env, eff);
+	/* Last: whatever else went out has acknowledged it. */
+	if (conn->state == CONN_ESTABLISHED && conn_ack_is_due(conn, env->now_ns))
+		conn_reply_ack(conn, env, eff);
 }
 
 /* Whether conn_tick() would do anything; may be asked about a copy taken without the lock. */
@@ -135,7 +138,7 @@ CORE_FN bool conn_tick_is_due(const struct conn *conn, __u64 now_ns)
 	case CONN_ESTABLISHED:
 		if (conn->check_probes)
 			return conn_timer_is_due(conn, now_ns);
-		if (conn->held || conn_is_unanswered(conn, now_ns))
+		if (conn->held || conn_is_unanswered(conn, now_ns) || conn_ack_is_due(conn, now_ns))
 			return true;
 		if (set->keepalive_stale_s && conn_age(now_ns, conn->last_use_ns) >= set->keepalive_stale_s * NSEC_PER_SEC)
 			return true;

@@ -96,6 +96,16 @@ static inline const struct mimic_event *ears_expect_reply(struct ears *ears, con
 	return event;
 }
 
+/* Since the last time data came, whose ACK the clock is to send; nothing else. */
+static inline void ears_expect_watch(struct ears *ears, const struct conn_key *key)
+{
+	ears_listen(ears);
+	expect_eq(ears->events, 1);
+	expect(!memcmp(&ears->event[0].key, key, sizeof(*key)));
+	expect_eq(ears->event[0].notify, NOTIFY_WATCH);
+	expect_eq(ears->event[0].reply[0].flags, 0);
+}
+
 static inline void ears_expect_silence(struct ears *ears)
 {
 	ears_listen(ears);

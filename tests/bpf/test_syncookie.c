@@ -233,6 +233,7 @@ START_TEST(test_cookie)
 		receive(rig, &spec);
 		expect_eq(run.verdict, MODEL_XDP_PASS);
 		rig_expect_counted(rig, &before, REASON_RX_DATA, REASON_NONE);
+		ears_expect_watch(&ears, &key);
 	}
 	ears_close(&ears);
 }

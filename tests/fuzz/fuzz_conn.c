@@ -224,6 +224,7 @@ static void tick(struct world *w)
 	if (!due)
 		claim(!memcmp(&w->before, &w->c, sizeof(w->c)) && !w->eff.reply[0].flags && !w->eff.notify);
 	end(w);
+	claim(!w->exists || w->c.state != CONN_ESTABLISHED || w->c.check_probes || !conn_ack_is_due(&w->c, w->env.now_ns));
 	claim(!w->exists || !w->c.timer_ns || conn_tick_is_near(&w->c, w->env.now_ns, w->c.timer_ns));
 }
 

@@ -146,6 +146,10 @@ struct sim_side {
 	bool ack_known, edge_known;
 	__u32 ack, edge; /* announced; and what the peer announced, as it came in */
 	__u8 wscale;	 /* of the peer, from its SYN, or what is believed without one */
+	/* what must not wait: the ack that was sent last, and since when the peer's data up to behind_nxt has none */
+	bool told_known;
+	__u32 told, behind_nxt;
+	__u64 behind_ns;
 };
 
 struct sim {
@@ -300,6 +304,10 @@ static inline void sim_link(struct sim *sim, __u8 from, const struct sim_packet 
 	bool chosen = !data && ++side->controls == sim->opt.lost_control_nth[from];
 
 	sim_trace_packet(sim, from, outage || chosen ? "loses" : "sends", packet);
+	if (packet->seg.flags & TCP_ACK && (!side->told_known || seq_diff(packet->seg.ack, side->told) > 0)) {
+		side->told = packet->seg.ack;
+		side->told_known = true;
+	}
 	if (sim->packet_ns && sim->now_ns - sim->packet_ns > sim->silence_ns)
 		sim->silence_ns = sim->now_ns - sim->packet_ns;
 	sim->packet_ns = sim->now_ns;
@@ -595,6 +603,12 @@ static inline void sim_sent(void *context, const struct conn_key *key, uint32_t 
 	sim_schedule(side->sim, side->send_ns, SIM_SENT, side->at, &event);
 }
 
+/* As src/daemon.c has it: an ACK of data is nothing to watch. */
+static inline bool sim_is_news(const struct effect *eff)
+{
+	return eff->notify || eff->reply[0].flags != TCP_ACK || eff->reply[0].payload_len || eff->reply[1].flags;
+}
+
 static inline void sim_daemon(struct sim *sim, __u8 at, const struct effect *eff)
 {
 	__u8 wscale = sim->opt.settings[at].max_window ? CONN_WINDOW_SCALE_MAX : CONN_WINDOW_SCALE;
@@ -604,7 +618,8 @@ static inline void sim_daemon(struct sim *sim, __u8 at, const struct effect *eff
 		if (eff->reply[i].flags)
 			sim_send_reply(sim, at, &eff->reply[i], wscale);
 	}
-	side->watch_ns = sim->now_ns + SIM_WATCH_NS;
+	if (sim_is_news(eff))
+		side->watch_ns = sim->now_ns + SIM_WATCH_NS;
 	if (eff->notify & NOTIFY_FLUSH)
 		waiting_flush(&side->waiting, &sim_key[at], eff->epoch, sim->now_ns);
 	if (eff->notify & NOTIFY_LOST)
@@ -880,6 +895,31 @@ static inline void sim_shut_down(struct sim *sim, __u8 at)
 	side->gone = true;
 }
 
+/*
+ * All that comes in order is acknowledged, the last of it, too: within an interval, or two where segments follow each other faster, a
+ * tick until the daemon watches, another, and what it takes itself. (If it is not told, the ACK is lost as well.)
+ */
+static inline void sim_check_acknowledged(struct sim *sim, __u8 at)
+{
+	struct sim_side *side = &sim->side[at];
+	const struct conn *c = &side->c;
+	__u64 interval_ns = c->settings.ack_interval_ms * NSEC_PER_MSEC;
+
+	if (!side->exists || c->state != CONN_ESTABLISHED)
+		side->told_known = false;
+	if (!side->told_known || side->gone || !interval_ns || sim->opt.loss_event || seq_diff(c->rcv_nxt, side->told) <= 0) {
+		side->behind_ns = 0;
+		return;
+	}
+	if (!side->behind_ns || seq_diff(side->told, side->behind_nxt) >= 0) {
+		side->behind_ns = sim->now_ns;
+		side->behind_nxt = c->rcv_nxt;
+	}
+	if (sim->now_ns - side->behind_ns > 2 * (interval_ns + SIM_TICK_NS) + 3 * sim->opt.daemon_ns)
+		sim_fail(sim, "%c: acknowledges nothing from %#x on for %llu ms", 'A' + at, side->told,
+			 (unsigned long long)(sim->now_ns - side->behind_ns) / NSEC_PER_MSEC);
+}
+
 static inline void sim_happens(struct sim *sim, const struct sim_event *event)
 {
 	struct sim_side *side = &sim->side[event->side];
@@ -907,6 +947,7 @@ static inline void sim_happens(struct sim *sim, const struct sim_event *event)
 	else if (event->type == SIM_ATTACK)
 		sim_attack(sim, event->side);
 	waiting_settle(&side->waiting);
+	sim_check_acknowledged(sim, event->side);
 }
 
 /* Runs until `end_ns` from now. */

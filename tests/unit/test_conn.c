@@ -2389,6 +2389,112 @@ START_TEST(test_ack_rhythm)
 }
 END_TEST
 
+/* The last data, and what comes so slowly that nothing follows: by the clock, once, unless something else acknowledges it before. */
+START_TEST(test_ack_by_the_clock)
+{
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	struct driver d;
+
+	drv_goto(&d, AT_ESTABLISHED, &settings);
+	for (int i = 0; i < 10; i++) {
+		drv_wait(&d, 100 * MS);
+		drv_in_data(&d, 100);
+		expect_eq(drv_reply(&d)->flags, 0);
+		drv_wait(&d, 39 * MS);
+		drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD); /* nothing to acknowledge, and no reason to wait longer */
+		expect(!conn_tick_is_due(&d.c, d.env.now_ns));
+		drv_wait(&d, MS);
+		expect(conn_tick_is_due(&d.c, d.env.now_ns));
+		drv_tick(&d);
+		expect_eq(drv_reply(&d)->flags, TCP_ACK);
+		expect_eq(drv_reply(&d)->seq, d.own);
+		expect_eq(drv_reply(&d)->ack, d.expected);
+		expect_eq(drv_reply(&d)->payload_len, 0);
+		expect_eq(d.eff.reply[1].flags, 0);
+		expect(!conn_tick_is_due(&d.c, d.env.now_ns + 10 * SEC));
+	}
+	drv_in_data(&d, 100);
+	drv_out(&d, 100, false); /* acknowledges it */
+	expect(!conn_tick_is_due(&d.c, d.env.now_ns + 10 * SEC));
+	settings.ack_interval_ms = 0;
+	drv_goto(&d, AT_ESTABLISHED, &settings);
+	drv_in_data(&d, 100);
+	expect_eq(d.eff.notify, 0);
+	expect(!conn_tick_is_due(&d.c, d.env.now_ns + 10 * SEC));
+}
+END_TEST
+
+/* Data far behind a gap is acknowledged once the peer is known to go on from there, be it by ACKs alone. */
+START_TEST(test_ack_of_a_gap)
+{
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	__s32 lost = CONN_NEAR - 10000, end = lost + 60000;
+	struct driver d;
+
+	drv_goto(&d, AT_ESTABLISHED, &settings);
+	for (int i = 0; i < 2; i++) {
+		drv_in_ack(&d, TCP_ACK, i ? end : lost, i ? 0 : 60000, WINDOW_FIELD);
+		if (i) /* the same again */
+			drv_in_ack(&d, TCP_ACK, end, 0, WINDOW_FIELD);
+		expect_eq(drv_reply(&d)->flags, 0);
+		drv_wait(&d, 40 * MS);
+		drv_tick(&d);
+		expect_eq(drv_reply(&d)->flags, TCP_ACK);
+		expect_eq(drv_reply(&d)->ack, d.expected + (__u32)(i ? end : 0));
+		expect(!conn_tick_is_due(&d.c, d.env.now_ns + SEC));
+		drv_wait(&d, SEC);
+	}
+}
+END_TEST
+
+/* The clock comes late, and a keepalive is due as well: that acknowledges, too. */
+START_TEST(test_ack_or_keepalive)
+{
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	struct driver d;
+
+	settings.keepalive_time_s = 1;
+	settings.keepalive_retry = 1;
+	drv_goto(&d, AT_ESTABLISHED, &settings);
+	drv_in_data(&d, 100);
+	drv_wait(&d, SEC);
+	drv_tick(&d);
+	expect_eq(d.eff.reply[0].seq, d.own - 1);
+	expect_eq(d.eff.reply[0].ack, d.expected);
+	expect_eq(d.eff.reply[1].payload_len, 1); /* the only keepalive has a probe with it */
+	expect_eq(d.eff.reply[1].ack, d.expected);
+	expect_eq(d.c.unacked, 0);
+}
+END_TEST
+
+/* The clock is told to look, and again before it may stop to; but not of each segment. */
+START_TEST(test_ack_watch)
+{
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	__u64 told_ns = 0, least_ns = (__u64)CONN_WATCH_UNITS << CONN_WATCH_SHIFT;
+	struct driver d;
+	int told = 0;
+
+	for (int pause_ms = 1; pause_ms < 10000; pause_ms *= 7) {
+		drv_goto(&d, AT_ESTABLISHED, &settings);
+		told_ns = told = 0;
+		for (int i = 0; i < 20000 / pause_ms + 2; i++) {
+			drv_wait(&d, pause_ms * MS);
+			drv_in_data(&d, 100);
+			if (d.eff.notify & NOTIFY_WATCH) {
+				told_ns = d.env.now_ns;
+				told++;
+			}
+			if (d.c.unacked) /* else it was acknowledged at once */
+				expect(told_ns && d.env.now_ns - told_ns < least_ns);
+			if (i & 1)
+				drv_out(&d, 100, false);
+		}
+		ck_assert_int_le(told, 13); /* in 25 s */
+	}
+}
+END_TEST
+
 /* Forged RSTs and SYNs, thousands in a second, whether or not the peer answers the probes. */
 START_TEST(test_forged_flood)
 {
@@ -3069,6 +3175,10 @@ static void add_resets_tests(TCase *tcase)
 	tcase_add_test(tcase, test_forged_ack);
 	tcase_add_test(tcase, test_forged_million);
 	tcase_add_test(tcase, test_ack_rhythm);
+	tcase_add_test(tcase, test_ack_by_the_clock);
+	tcase_add_test(tcase, test_ack_of_a_gap);
+	tcase_add_test(tcase, test_ack_or_keepalive);
+	tcase_add_test(tcase, test_ack_watch);
 	tcase_add_test(tcase, test_forged_flood);
 	tcase_add_test(tcase, test_far_flood);
 }
