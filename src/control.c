@@ -68,10 +68,10 @@ static size_t control_build_ipv6(uint8_t *at, const struct conn_key *key, uint32
 	return sizeof(ip);
 }
 
-/* Linux numbers the packets of a connection, but not what it answers without a socket: SYN-ACK, RST (DF, RFC 6864). */
+/* Linux numbers the packets of a connection, the RST that ends it, too, but not what it answers without a socket: SYN-ACK, RST (DF, RFC 6864). */
 static uint16_t control_ip_id(const struct reply *reply, uint16_t *next_id)
 {
-	return reply->flags & TCP_RST || (reply->flags & TCP_SYN && reply->flags & TCP_ACK) ? 0 : (*next_id)++;
+	return reply->flags == TCP_RST || reply->flags == (TCP_SYN | TCP_ACK) ? 0 : (*next_id)++;
 }
 
 size_t control_build(uint8_t *frame, const struct mimic_event *event, const struct reply *reply, uint32_t mtu,

@@ -212,6 +212,15 @@ CORE_FN void conn_established(struct conn *conn, const struct env *env, const st
 	conn_release(conn, eff);
 }
 
+/* This side ends it: an established connection as a Linux whose program does so (tcp_send_active_reset()), with an ACK and a window. */
+CORE_FN void conn_reply_reset(const struct conn *conn, struct effect *eff)
+{
+	if (conn->state == CONN_ESTABLISHED)
+		conn_reply(eff, TCP_RST | TCP_ACK, conn->snd_nxt, conn->rcv_nxt, conn_window_field(conn), 0);
+	else
+		conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
+}
+
 /*
  * How long after the end segments come that the peer sent before it heard of it. They need no answer, and their numbers may be older than
  * those that a firewall on the path has seen since: a RST with one of these would be invalid to it.
@@ -265,7 +274,7 @@ CORE_FN void conn_give_up(struct conn *conn, const struct env *env, struct effec
 	eff->notify |= NOTIFY_FAILED;
 	eff->reason = REASON_HANDSHAKE_FAILED;
 	if (!conn->single_syn && env->now_ns >= conn->cooldown_ns) {
-		conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
+		conn_reply_reset(conn, eff);
 		conn->cooldown_ns = env->now_ns + cooldown_s * NSEC_PER_SEC;
 		if (conn->cooldown_level < 2)
 			conn->cooldown_level++;

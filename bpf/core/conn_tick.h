@@ -39,7 +39,7 @@ CORE_FN void conn_tick_handshake(struct conn *conn, const struct env *env, struc
 
 CORE_FN void conn_reset(struct conn *conn, const struct env *env, struct effect *eff)
 {
-	conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
+	conn_reply_reset(conn, eff);
 	conn_lost(conn, env, false, eff);
 }
 
@@ -189,7 +189,7 @@ CORE_FN void conn_shutdown(struct conn *conn, struct effect *eff)
 	eff->verdict = VERDICT_CONSUME;
 	eff->epoch = conn->epoch;
 	if (conn->state != CONN_IDLE && conn->state != CONN_CLOSED)
-		conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
+		conn_reply_reset(conn, eff);
 	eff->half_open -= conn_is_half_open(conn);
 	conn->state = CONN_CLOSED;
 	eff->remove = 1;

@@ -365,7 +365,7 @@ START_TEST(test_commands)
 	ears_listen(&ears);
 	expect_eq(ears.events, MIMIC_COMMANDS_MAX - MIMIC_COMMANDS_MAX / 8);
 	for (size_t i = 0; i < ears.events; i++)
-		expect_eq(ears.event[i].reply[0].flags, TCP_RST);
+		expect_eq(ears.event[i].reply[0].flags, TCP_RST | TCP_ACK);
 	for (int i = 0; i < MIMIC_COMMANDS_MAX; i++)
 		expect(!rig_get(rig, &entry[i].key, &conn));
 	expect_eq(-datapath_command(&rig->datapath, COMMAND_TICK, entry, MIMIC_COMMANDS_MAX + 1), E2BIG);
@@ -538,7 +538,7 @@ START_TEST(test_refit_established)
 		else
 			remove_filter(rig, &key.remote, key.remote_port, ORIGIN_REMOTE);
 		refit(rig, &key);
-		event = ears_expect_reply(&ears, &key, TCP_RST, 7000, 0, 0);
+		event = ears_expect_reply(&ears, &key, TCP_RST | TCP_ACK, 7000, ISN, 0);
 		expect_eq(event->notify, NOTIFY_CLOSED);
 		expect(!rig_get(rig, &key, &conn));
 

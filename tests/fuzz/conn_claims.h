@@ -295,7 +295,13 @@ static inline void claims_rare(struct world *w, int which)
 
 static inline void claims_reset(struct world *w, const struct reply *reply)
 {
-	claim(!reply->ack && !reply->window && !reply->payload_len);
+	claim(!reply->payload_len);
+	if (reply->flags & TCP_ACK) { /* an established connection ends by this side */
+		claim(w->before.state == CONN_ESTABLISHED && w->c.state != CONN_ESTABLISHED && w->event != EVENT_IN);
+		claim(reply->seq == w->before.snd_nxt && reply->ack == w->before.rcv_nxt && reply->window);
+	} else {
+		claim(!reply->ack && !reply->window && (w->before.state != CONN_ESTABLISHED || w->event == EVENT_IN));
+	}
 	claim(w->event != EVENT_OUT && w->event != EVENT_RELEASED);
 	if (w->event != EVENT_IN)
 		return;
@@ -331,7 +337,7 @@ static inline void claims_reply(struct world *w, const struct reply *reply)
 		claim(w->c.rcv_nxt - reply->ack <= (w->c.state == w->before.state ? 0U : w->seg.payload_len));
 		break;
 	default:
-		claim_eq(reply->flags, TCP_RST);
+		claim_eq(reply->flags & ~TCP_ACK, TCP_RST);
 		claims_reset(w, reply);
 	}
 	if (reply->flags & TCP_ACK)

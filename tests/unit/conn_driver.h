@@ -133,6 +133,17 @@ static inline void drv_in_data(struct driver *d, __u16 payload_len)
 	d->expected += payload_len;
 }
 
+/* This side ended an established connection, as a Linux does. */
+static inline void drv_expect_reset(const struct driver *d)
+{
+	expect_eq(drv_reply(d)->flags, TCP_RST | TCP_ACK);
+	expect_eq(drv_reply(d)->seq, d->own);
+	expect_eq(drv_reply(d)->ack, d->expected);
+	expect(drv_reply(d)->window >= WINDOW_FIELD / 4 && drv_reply(d)->window <= WINDOW_FIELD);
+	expect_eq(drv_reply(d)->payload_len, 0);
+	expect_eq(d->eff.reply[1].flags, 0);
+}
+
 static inline void drv_establish_initiator(struct driver *d, __u16 syn_ack_window, __u8 wscale)
 {
 	struct segment seg = {

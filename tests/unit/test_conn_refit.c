@@ -25,7 +25,7 @@ static void expect_closed(enum driver_state state, __u32 snd_nxt, __u32 held)
 {
 	bool talks = state != AT_IDLE && state != AT_CLOSED;
 
-	expect_eq(d.eff.reply[0].flags, talks ? TCP_RST : 0);
+	expect_eq(d.eff.reply[0].flags, state == AT_ESTABLISHED ? TCP_RST | TCP_ACK : talks ? TCP_RST : 0);
 	if (talks)
 		expect_eq(d.eff.reply[0].seq, snd_nxt);
 	expect_eq(d.eff.reply[1].flags, 0);
