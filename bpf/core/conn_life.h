@@ -212,12 +212,16 @@ CORE_FN void conn_established(struct conn *conn, const struct env *env, const st
 	conn_release(conn, eff);
 }
 
-/* This side ends it: an established connection as a Linux whose program does so (tcp_send_active_reset()), with an ACK and a window. */
+/*
+ * This side ends it: an established connection as a Linux whose program does so (tcp_send_active_reset()), with an ACK and a window.
+ * In SYN_SENT nothing is said, nor does Linux. If a firewall on the path remembers an older connection of these ends, it never took our SYN
+ * for the beginning of another, and a RST with that number is invalid; if it remembers none, it would refuse the peer's SYN for a while.
+ */
 CORE_FN void conn_reply_reset(const struct conn *conn, struct effect *eff)
 {
 	if (conn->state == CONN_ESTABLISHED)
 		conn_reply(eff, TCP_RST | TCP_ACK, conn->snd_nxt, conn->rcv_nxt, conn_window_field(conn), 0);
-	else
+	else if (conn->state == CONN_SYN_RECEIVED)
 		conn_reply(eff, TCP_RST, conn->snd_nxt, 0, 0, 0);
 }
 

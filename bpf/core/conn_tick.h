@@ -183,13 +183,12 @@ CORE_FN void conn_tick(struct conn *conn, const struct env *env, struct effect *
 	}
 }
 
-/* The daemon goes: a RST for what lives, and no way back. */
+/* The daemon goes: a RST for what the peer knows of, and no way back. */
 CORE_FN void conn_shutdown(struct conn *conn, struct effect *eff)
 {
 	eff->verdict = VERDICT_CONSUME;
 	eff->epoch = conn->epoch;
-	if (conn->state != CONN_IDLE && conn->state != CONN_CLOSED)
-		conn_reply_reset(conn, eff);
+	conn_reply_reset(conn, eff);
 	eff->half_open -= conn_is_half_open(conn);
 	conn->state = CONN_CLOSED;
 	eff->remove = 1;

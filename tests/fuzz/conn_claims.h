@@ -302,6 +302,7 @@ static inline void claims_reset(struct world *w, const struct reply *reply)
 	} else {
 		claim(!reply->ack && !reply->window && (w->before.state != CONN_ESTABLISHED || w->event == EVENT_IN));
 	}
+	claim(w->before.state != CONN_SYN_SENT || w->event == EVENT_IN);
 	claim(w->event != EVENT_OUT && w->event != EVENT_RELEASED);
 	if (w->event != EVENT_IN)
 		return;
