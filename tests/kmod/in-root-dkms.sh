@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs as root in a Debian with dkms, by kmod_dkms: in-root-dkms.sh SOURCES VERSION RELEASE OUT. SOURCES is what a
 # source package of the module would hold; the directory OUT gets what DKMS installed: kmod/mimic.ko, decompressed; and
-# installed/, the file as it is and modules.dep. Where OUT has mok.key and mok.pub, DKMS signs with that key.
+# installed/, the file as it is and modules.dep; and mok.pub, the certificate of DKMS's key (DER).
 set -eu
 sources=$1 version=$2 release=$3 out=$4
 
@@ -29,10 +29,10 @@ unpack()
 	esac >"$1"
 }
 
-# verified MODULE: the signature at its end (include/linux/module_signature.h) is that of DKMS's key over what precedes.
+# verified MODULE: the signature at its end (include/linux/module_signature.h) is that of DKMS's $key over what precedes.
 verified()
 {
-	local magic='~Module signature appended~' size len key
+	local magic='~Module signature appended~' size len
 	size=$(stat -c %s "$1")
 	[ "$(tail -c 28 "$1")" = "$magic" ] || fail "not signed"
 	# struct module_signature: its last field is the length of the signature, in network order.
@@ -49,11 +49,6 @@ verified()
 }
 
 dkms --version
-if [ -e "$out/mok.key" ]; then
-	mkdir -p /var/lib/dkms
-	install -m 600 "$out/mok.key" /var/lib/dkms/mok.key
-	cp "$out/mok.pub" /var/lib/dkms/mok.pub
-fi
 echo "--- dkms add, build, install"
 dkms add "$sources"
 dkms build -m mimic -v "$version" -k "$release" || fail "dkms build"
@@ -64,6 +59,7 @@ unpack /tmp/mimic.ko
 verified /tmp/mimic.ko
 mkdir -p "$out/kmod" "$out/installed"
 cp /tmp/mimic.ko "$out/kmod"
+cp "$key" "$out/mok.pub"
 file=$(modinfo -k "$release" -n mimic)
 grep "^updates/dkms/${file##*/}:" "/lib/modules/$release/modules.dep" || fail "not in modules.dep"
 cp "$file" "/lib/modules/$release/modules.dep" "$out/installed"

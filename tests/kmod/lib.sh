@@ -384,8 +384,8 @@ kmod_dkms_packages()
 }
 
 # kmod_dkms_build KERNEL DIR: DIR/kmod/mimic.ko and DIR/installed, as DKMS makes and installs them in the Debian of that kernel, which has the
-# kernel's packages, as on a user's machine, but nothing of Mimic. It signs with the key DIR/mok.key and its certificate DIR/mok.pub (DER), or
-# with one that it makes where there is none. (After vm_kernel.)
+# kernel's packages, as on a user's machine, but nothing of Mimic. DIR/mok.pub is the certificate of the key that it made, and signs with. (After
+# vm_kernel.)
 kmod_dkms_build()
 {
 	local name=$1 dir=$2 release root
@@ -424,9 +424,9 @@ kmod_dkms()
 
 # ---- Secure Boot ---------------------------------------------------------------------------------------------------
 
-# kmod_secureboot KERNEL: boots the kernel by a UEFI firmware with Secure Boot on: a module with the signature of an unknown key is refused,
-# and that of DKMS is taken, whose key the firmware knows. The firmware's key is the public test key of Debian's package ovmf, which stands for
-# one that an administrator enrolled.
+# kmod_secureboot KERNEL: boots the kernel by a UEFI firmware with Secure Boot on. A module with the signature of an unknown key is refused: at
+# first that is DKMS's own. Then its key is enrolled (guest-enrol.sh), and after a restart its module is taken, and that of another key refused.
+# The firmware knows the public test key of Debian's package ovmf, which signs the kernel beside Debian's own.
 kmod_secureboot()
 {
 	local name=$1 dir=$kmod_tmp/secureboot keys=/usr/share/ovmf/PkKek-1-snakeoil firmware=/usr/share/OVMF kernel kdir
@@ -434,17 +434,18 @@ kmod_secureboot()
 	[ -e "$firmware/OVMF_CODE_4M.secboot.fd" ] || { vm_log "no firmware: apt-get install ovmf"; return 1; }
 	kernel=$(vm_kernel_dir "$name") && kdir=$(kmod_headers "$name") || return 1
 	mkdir -p "$dir/foreign" && cp "$firmware/OVMF_VARS_4M.snakeoil.fd" "$dir/vars.fd" &&
-		openssl rsa -in $keys.key -passin pass:snakeoil -out "$dir/mok.key" &&
-		openssl x509 -in $keys.pem -outform DER -out "$dir/mok.pub" &&
-		sbsign --key "$dir/mok.key" --cert $keys.pem --output "$dir/image" "$(vm_kernel_image "$kernel")" || return 1
-	kmod_dkms_build "$name" "$dir" || return 1
-	# The key that DKMS makes, as long as nobody has enrolled it.
+		openssl rsa -in $keys.key -passin pass:snakeoil -out "$dir/key" &&
+		sbsign --key "$dir/key" --cert $keys.pem --output "$dir/image" "$(vm_kernel_image "$kernel")" || return 1
+	kmod_dkms_build "$name" "$dir" && sbsiglist --owner 605dab50-e046-4300-abb6-3dd810dd8b23 --type x509 --output "$dir/keys" "$dir/mok.pub" || return 1
 	openssl req -new -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=DKMS module signing key' -outform DER -keyout "$dir/foreign/key" \
 		-out "$dir/foreign/cert" && cp "$dir/kmod/mimic.ko" "$dir/foreign" && strip -g "$dir/foreign/mimic.ko" &&
 		"$kdir/scripts/sign-file" sha256 "$dir/foreign/key" "$dir/foreign/cert" "$dir/foreign/mimic.ko" || return 1
-	vm_env=("THEN=guest-dkms.sh" "SIGNER=SnakeOil")
 	vm_qemu_args=(-machine smm=on -global driver=cfi.pflash01,property=secure,value=on
 		      -drive "if=pflash,unit=0,format=raw,readonly=on,file=$firmware/OVMF_CODE_4M.secboot.fd"
 		      -drive "if=pflash,unit=1,format=raw,file=$dir/vars.fd")
-	VM_IMAGE=$dir/image VM_MEMORY=1024 kmod_dkms_guest "$name" lockdown "$dir" "$dir/foreign/mimic.ko" "$vm_here/guest-dkms.sh"
+	export VM_IMAGE=$dir/image VM_MEMORY=1024
+	vm_env=("THEN=guest-enrol.sh")
+	kmod_dkms_guest "$name" lockdown "$dir" "$dir/kmod/mimic.ko" "$vm_here/guest-enrol.sh" "$dir/keys" || return 1
+	vm_env=("THEN=guest-dkms.sh")
+	kmod_dkms_guest "$name" lockdown "$dir" "$dir/foreign/mimic.ko" "$vm_here/guest-dkms.sh"
 }

@@ -41,6 +41,10 @@ said '^error: Datapath kfunc is not possible' 'try `modprobe mimic`' 'mokutil --
 load_here || fail "does not run without the module"
 said '^warn: Datapath: bpf' 'try `modprobe mimic`' 'mokutil --import /var/lib/dkms/mok.pub' 'shim-signed/mok/MOK.der'
 cat /tmp/load.log
+# It has other findings, too, and ends with its own status.
+./mimic check -f local=10.77.0.1:5000 here >/tmp/load.log 2>&1
+cat /tmp/load.log
+said 'locked down (integrity' 'mokutil --import /var/lib/dkms/mok.pub' 'shim-signed/mok/MOK.der'
 ip link del here
 rm "$modules/updates/dkms/mimic.ko"
 
