@@ -294,6 +294,56 @@ static void check_say_socket(struct check_report *report, const struct filter *f
 	}
 }
 
+/* --- the other way round: programs at ports that filters name, but for other addresses */
+
+static bool check_is_named(const struct filter_list *filters, const struct addr *addr, __be16 port)
+{
+	for (size_t i = 0; i < filters->count; i++) {
+		const struct filter *filter = &filters->items[i];
+
+		if (filter->key.origin != ORIGIN_LOCAL || filter->key.port != port)
+			continue;
+		if (filter->wildcard ? addr_is_ipv4(&filter->key.addr) == addr_is_ipv4(addr) : filter_matches(filter, addr))
+			return true;
+	}
+	return false;
+}
+
+static bool check_is_link_local(const struct addr *addr)
+{
+	return IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)addr);
+}
+
+static bool check_is_first_of_port(const struct filter_list *filters, size_t index)
+{
+	for (size_t i = 0; i < index; i++) {
+		if (filters->items[i].key.port == filters->items[index].key.port && check_is_local_end(&filters->items[i]))
+			return false;
+	}
+	return true;
+}
+
+/* One address of the family says it. Peers do not know link-local ones as such. */
+static void check_unnamed(struct check_report *report, const struct facts *facts, __be16 port, bool ipv4)
+{
+	const struct netif *netif = &facts->netif.netif;
+	struct filter filter = { .key = { .port = port, .origin = ORIGIN_LOCAL }, .prefix_len = ADDR_BITS };
+	char text[FILTER_TEXT_MAX];
+
+	for (size_t i = 0; i < netif->addr_count; i++) {
+		const struct addr *addr = &netif->addrs[i];
+
+		if (addr_is_ipv4(addr) != ipv4 || check_is_link_local(addr) || check_is_named(&facts->config.filters, addr, port) ||
+		    !sockets_find(&facts->config.sockets, addr, port, false))
+			continue;
+		filter.key.addr = *addr;
+		check_print_filter(text, sizeof(text), &filter);
+		check_say(report, CHECK_NOTE, "a program listens by UDP there, too, but no filter is %s: what comes and goes there is not carried", text);
+		check_advise(report, "add it, or local=:%u for every address of %s; nothing, if no Mimic is to send there", ntohs(port), netif->name);
+		return;
+	}
+}
+
 /* There should be a UDP socket, and no TCP server, at the end of each local= filter. */
 static void check_sockets(struct check_report *report, const struct facts *facts, bool tcp)
 {
@@ -310,6 +360,10 @@ static void check_sockets(struct check_report *report, const struct facts *facts
 		local++;
 		if (check_is_listened_on(facts, filter, tcp) == tcp && !check_is_said(facts, i, tcp))
 			check_say_socket(report, filter, tcp);
+		if (tcp || !check_is_first_of_port(filters, i))
+			continue;
+		check_unnamed(report, facts, filter->key.port, true);
+		check_unnamed(report, facts, filter->key.port, false);
 	}
 	if (local && report->count == before)
 		check_say(report, CHECK_OK, tcp ? "no TCP server listens on a local= filter" : "a program listens by UDP on each local= filter");

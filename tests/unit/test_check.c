@@ -597,6 +597,34 @@ START_TEST(test_sockets_once)
 }
 END_TEST
 
+/* A program at the port of a filter, on addresses that no filter names: once for each family. */
+START_TEST(test_unnamed_ends)
+{
+	struct addr more[5] = { ipv4("192.0.2.1"), ipv4("192.0.2.7"), ipv4("192.0.2.8") };
+
+	expect(inet_pton(AF_INET6, "fe80::1", &more[3]) == 1);
+	expect(inet_pton(AF_INET6, "2001:db8::1", &more[4]) == 1);
+	facts.netif.netif.addrs = more;
+	facts.netif.netif.addr_count = 4;
+	give("local=192.0.2.1:5000");
+	listen_on("192.0.2.1", 5000, false);
+	listen_on("192.0.2.7", 5001, false); /* another port */
+	expect_all_fine();
+	listen_on("0.0.0.0", 5000, false);
+	expect_line("udp-sockets", CHECK_NOTE, "no filter is local=192.0.2.7:5000:", "local=:5000 for every address of eth0");
+	expect(!find("udp-sockets", "192.0.2.8") && !find("udp-sockets", "fe80"));
+	expect_eq(report.problems, 0);
+	give("local=192.0.2.0/28:5000");
+	expect_all_fine();
+	memset(&facts.config.sockets.entries[0].addr, 0, sizeof(struct addr)); /* now [::] */
+	expect_all_fine();
+	facts.netif.netif.addr_count = 5;
+	expect_line("udp-sockets", CHECK_NOTE, "no filter is local=[2001:db8::1]:5000:", NULL);
+	give("local=[::]:5000");
+	expect_all_fine();
+}
+END_TEST
+
 START_TEST(test_udp_guard)
 {
 	expect_nothing("udp-guard");
@@ -776,6 +804,7 @@ int main(void)
 	tcase_add_test(tcase, test_tc);
 	tcase_add_test(tcase, test_qdisc);
 	tcase_add_test(tcase, test_sockets_once);
+	tcase_add_test(tcase, test_unnamed_ends);
 	tcase_add_test(tcase, test_udp_guard);
 	tcase_add_test(tcase, test_offloads);
 	tcase_add_test(tcase, test_mtu);
