@@ -105,7 +105,7 @@ int attach_ingress_shared(struct attachment *attachment, int ifindex, struct bpf
 	if (mode != XDP_MODE_SKB) {
 		err = attach_try_libxdp(attachment, ifindex, open, context, XDP_MODE_NATIVE);
 		if (err && err != -ENOPKG && mode == XDP_MODE_AUTO)
-			log_info("No native XDP through libxdp (%s), using skb mode", strerror(-err));
+			log_info("No native XDP through libxdp (%s), trying skb mode", strerror(-err));
 	}
 	if (err && err != -ENOPKG && mode != XDP_MODE_NATIVE)
 		err = attach_try_libxdp(attachment, ifindex, open, context, XDP_MODE_SKB);
