@@ -139,14 +139,19 @@ static const char *run_claim_remedy(int err)
 {
 	switch (err) {
 	case -EACCES:
-	case -EPERM:
 		return "Mimic has to run as root";
+	case -EPERM:
+		return geteuid() ? "Mimic has to run as root"
+				 : RUNFILE_DIR " and what is there has to belong to root, and nobody else may write there (chown -R root:root " RUNFILE_DIR
+				   "; chmod -R go-w " RUNFILE_DIR ")";
+	case -ENOTDIR:
+		return RUNFILE_DIR " has to be a directory, and no symbolic link to one";
 	case -EROFS:
 	case -ENOSPC:
 	case -EDQUOT:
 		return "Mimic has to write there";
 	default:
-		return "remove it if it is no file of Mimic's";
+		return "remove what is there if it is no file of Mimic's";
 	}
 }
 

@@ -77,7 +77,9 @@ static int stop_clean(const struct netif *netif, const char *path)
 
 	err = runfile_claim(&runfile, path, &holder);
 	if (err) {
-		log_error("Cannot lock %s: %s%s", path, strerror(-err), err == -EACCES || err == -EPERM ? "; run as root" : "");
+		log_error("Cannot lock %s: %s%s", path, strerror(-err), err != -EACCES && err != -EPERM ? "" :
+			  geteuid()			 ? "; run as root" :
+							   "; " RUNFILE_DIR " and what is there has to belong to root, and nobody else may write there");
 		return err;
 	}
 	err = leftover_detach(netif->ifindex);

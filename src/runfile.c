@@ -14,7 +14,11 @@
 enum {
 	CLAIM_TRIES = 1000,
 	PROCESS_NAME_MAX = 16, /* TASK_COMM_LEN */
+	RUNFILE_BESIDE_MAX = RUNFILE_PATH_MAX + 16, /* a path with these: */
 };
+
+#define RUNFILE_CLAIM ".claim"
+#define RUNFILE_NEW   ".new"
 
 int runfile_path(char *buf, size_t size, const char *dir, ino_t netns, int ifindex)
 {
@@ -97,22 +101,31 @@ static int find_lock(const struct stat *st)
 	return owner;
 }
 
-static pid_t lock_owner(const struct stat *st)
+static void claim_path(char *buf, const char *path)
 {
-	int owner = find_lock(st);
+	snprintf(buf, RUNFILE_BESIDE_MAX, "%.*s" RUNFILE_CLAIM, RUNFILE_PATH_MAX - 1, path);
+}
 
-	return owner > 0 ? owner : 0;
+/* The PID that holds the claim of the file @path, or 0; -errno where there is neither, or the list cannot be read. */
+static int find_holder(const char *path)
+{
+	char claim[RUNFILE_BESIDE_MAX];
+	struct stat st;
+
+	claim_path(claim, path);
+	if (!stat(claim, &st))
+		return find_lock(&st);
+	return errno == ENOENT && !stat(path, &st) ? 0 : -errno;
 }
 
 pid_t runfile_holder(const char *path, const struct run_info *info)
 {
 	char name[PROCESS_NAME_MAX];
-	struct stat st;
 	int owner;
 
 	if (is_living_predecessor(info))
 		return info->pid;
-	owner = stat(path, &st) ? -errno : find_lock(&st);
+	owner = find_holder(path);
 	/* The list may have other numbers for the file system (btrfs, overlayfs), or none for the process (PID namespaces). */
 	if (!owner && info->pid > 0 && !process_name(info->pid, name) && !strcmp(name, "mimic"))
 		return info->pid;
@@ -131,27 +144,40 @@ pid_t runfile_find_holder(const char *path)
 
 /* --- claim */
 
-/* Makes the directory of @path, readable for everybody whatever the umask, or checks it. */
-static int prepare_dir(const char *path)
+/* Whether what a descriptor leads to is this user's alone to change: 0, or -EPERM. */
+static int check_owner(const struct stat *st)
+{
+	return st->st_uid != geteuid() || st->st_mode & (S_IWGRP | S_IWOTH) ? -EPERM : 0;
+}
+
+/*
+ * Opens the directory of @path; one that is missing is made, readable for everybody whatever the umask. Nobody but this user may
+ * write there. Returns a descriptor or -errno.
+ */
+static int open_dir(const char *path)
 {
 	char dir[RUNFILE_PATH_MAX];
+	_cleanup_close_ int fd = -1;
 	struct stat st;
+	bool made;
 	char *slash;
 
 	snprintf(dir, sizeof(dir), "%s", path);
 	slash = strrchr(dir, '/');
 	if (!slash || slash == dir)
-		return 0;
+		return -EINVAL;
 	*slash = '\0';
-	if (!mkdir(dir, 0755))
-		return chmod(dir, 0755) ? -errno : 0;
-	if (errno != EEXIST)
+	made = !mkdir(dir, 0755);
+	if (!made && errno != EEXIST)
 		return -errno;
-	if (lstat(dir, &st))
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -EAGAIN : errno == ELOOP ? -ENOTDIR : -errno; /* it is gone again */
+	if (made && fchmod(fd, 0755))
 		return -errno;
-	if (!S_ISDIR(st.st_mode))
-		return -ENOTDIR;
-	return st.st_mode & S_IWOTH ? -EPERM : 0;
+	if (fstat(fd, &st))
+		return -errno;
+	return check_owner(&st) ? -EPERM : TAKE_FD(fd);
 }
 
 /* Whether @path leads to the file @st: a file that was renamed over or unlinked excludes nobody. */
@@ -164,87 +190,137 @@ static bool leads_to(const char *path, const struct stat *st)
 
 static int read_info(int fd, struct run_info *info);
 
-/*
- * Opens and locks the file that @path leads to at the end of the call. Returns the descriptor,
- * -EAGAIN when the file changed under way, -EBUSY with *@holder, or another -errno.
- */
-static int open_locked(const char *path, pid_t *holder)
+/* Opens what is in the checked directory @dir, and no other. Returns a descriptor or -errno. */
+static int open_regular(int dir, const char *path, int flags, struct stat *st)
 {
-	_cleanup_run_info_ struct run_info info = { 0 };
+	_cleanup_close_ int fd = openat(dir, strrchr(path, '/') + 1, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+
+	if (fd < 0 || fstat(fd, st))
+		return -errno;
+	if (!S_ISREG(st->st_mode))
+		return -EINVAL;
+	return TAKE_FD(fd);
+}
+
+/*
+ * Opens and locks the claim that @path leads to at the end of the call. Returns the descriptor, -EAGAIN when it changed under
+ * way, -EBUSY with *@holder, or another -errno.
+ */
+static int open_locked(int dir, const char *path, pid_t *holder)
+{
 	_cleanup_close_ int fd = -1;
 	struct stat st;
-	bool locked;
 
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+	fd = open_regular(dir, path, O_RDWR | O_CREAT, &st);
 	if (fd < 0)
-		return errno == ENOENT ? -EAGAIN : -errno; /* the directory is gone again */
-	if (fstat(fd, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	locked = !flock(fd, LOCK_EX | LOCK_NB);
-	if (!locked && errno != EWOULDBLOCK)
-		return -errno;
+		return fd == -ENOENT ? -EAGAIN : fd; /* the directory is gone again */
+	if (check_owner(&st))
+		return -EPERM;
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		if (!leads_to(path, &st))
+			return -EAGAIN;
+		*holder = find_lock(&st) > 0 ? find_lock(&st) : 0;
+		return -EBUSY;
+	}
 	if (!leads_to(path, &st))
 		return -EAGAIN;
-	read_info(fd, &info); /* what cannot be read or understood counts as empty */
-	if (!locked) {
-		*holder = info.pid > 0 ? info.pid : lock_owner(&st);
-		return -EBUSY;
-	}
-	if (is_living_predecessor(&info)) {
+	return fchmod(fd, 0600) ? -errno : TAKE_FD(fd);
+}
+
+/* What the file has; what cannot be read or understood counts as empty. Returns 0, or -errno when it is no regular file. */
+static int read_left(int dir, const char *path, struct run_info *info)
+{
+	struct stat st;
+	_cleanup_close_ int fd = open_regular(dir, path, O_RDONLY, &st);
+
+	*info = (struct run_info){ 0 };
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	read_info(fd, info);
+	return 0;
+}
+
+static int replace(struct runfile *runfile, const struct run_info *info);
+
+/* With the claim, whose path is @claim, locked in @runfile: nobody of 0.7.x may run, and the file becomes an empty one of our own. */
+static int take_file(struct runfile *runfile, int dir, const char *claim, pid_t *holder)
+{
+	_cleanup_run_info_ struct run_info info = { 0 };
+	int err = read_left(dir, runfile->path, &info);
+
+	if (!err && is_living_predecessor(&info)) {
 		*holder = info.pid;
-		return -EBUSY;
+		err = -EBUSY;
 	}
-	return TAKE_FD(fd);
+	if (!err)
+		err = replace(runfile, NULL);
+	if (err) {
+		unlink(claim);
+		runfile_leave(runfile);
+	}
+	return err;
 }
 
 int runfile_claim(struct runfile *runfile, const char *path, pid_t *holder)
 {
-	int fd = -EAGAIN, err, tries;
+	_cleanup_run_info_ struct run_info info = { 0 };
+	char claim[RUNFILE_BESIDE_MAX];
+	_cleanup_close_ int dir = -1;
+	int fd = -EAGAIN, tries;
 
 	*holder = 0;
 	*runfile = (struct runfile)RUNFILE_INIT;
-	/* Room for `.new`. */
-	if (strlen(path) + sizeof(".new") > sizeof(runfile->path))
+	if (strlen(path) >= sizeof(runfile->path))
 		return -ENAMETOOLONG;
+	claim_path(claim, path);
 	for (tries = 0; tries < CLAIM_TRIES && fd == -EAGAIN; tries++) {
-		err = prepare_dir(path);
-		if (err)
-			return err;
-		fd = open_locked(path, holder);
+		util_close_fd(&dir);
+		dir = open_dir(path);
+		fd = dir < 0 ? dir : open_locked(dir, claim, holder);
 	}
+	/* What the instance says of itself is better than a list that may know nothing of it. */
+	if (fd == -EBUSY && !read_left(dir, path, &info) && info.pid > 0)
+		*holder = info.pid;
 	if (fd < 0)
 		return fd;
-	if (ftruncate(fd, 0) || fchmod(fd, 0644)) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
 	runfile->fd = fd;
 	strcpy(runfile->path, path);
-	return 0;
+	return take_file(runfile, dir, claim, holder);
 }
 
 /* --- publish and remove */
 
+static bool has_our_content(const struct runfile *runfile)
+{
+	const struct stat st = { .st_dev = runfile->dev, .st_ino = runfile->ino };
+
+	return runfile->fd >= 0 && leads_to(runfile->path, &st);
+}
+
 bool runfile_is_ours(const struct runfile *runfile)
+{
+	char claim[RUNFILE_BESIDE_MAX];
+	struct stat st;
+
+	claim_path(claim, runfile->path);
+	return has_our_content(runfile) && !fstat(runfile->fd, &st) && leads_to(claim, &st);
+}
+
+static bool is_missing(const char *path)
 {
 	struct stat st;
 
-	return runfile->fd >= 0 && !fstat(runfile->fd, &st) && leads_to(runfile->path, &st);
+	return lstat(path, &st) && errno == ENOENT;
 }
 
 bool runfile_is_removed(const struct runfile *runfile)
 {
-	struct stat st;
+	char claim[RUNFILE_BESIDE_MAX];
 
-	return runfile->path[0] && lstat(runfile->path, &st) && errno == ENOENT;
-}
-
-static void temporary_path(char *buf, size_t size, const struct runfile *runfile)
-{
-	snprintf(buf, size, "%s.new", runfile->path);
+	claim_path(claim, runfile->path);
+	return runfile->path[0] && (is_missing(runfile->path) || is_missing(claim));
 }
 
 static void print_info(FILE *out, const struct run_info *info)
@@ -296,22 +372,22 @@ static int write_info(int fd, const struct run_info *info)
 	return 0;
 }
 
-int runfile_publish(struct runfile *runfile, const struct run_info *info)
+/* A new file with @info in it (NULL: nothing) takes the place of the old one. */
+static int replace(struct runfile *runfile, const struct run_info *info)
 {
-	char path[RUNFILE_PATH_MAX + sizeof(".new")];
+	char path[RUNFILE_BESIDE_MAX];
 	_cleanup_close_ int fd = -1;
+	struct stat st;
 	int err = 0;
 
-	if (!runfile_is_ours(runfile))
-		return -ESTALE;
-	temporary_path(path, sizeof(path), runfile);
+	snprintf(path, sizeof(path), "%s" RUNFILE_NEW, runfile->path);
 	unlink(path); /* left by an instance that was killed while publishing */
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) || fchmod(fd, 0644))
+	if (fchmod(fd, 0644) || fstat(fd, &st))
 		err = -errno;
-	if (!err)
+	if (!err && info)
 		err = write_info(fd, info);
 	if (!err && rename(path, runfile->path))
 		err = -errno;
@@ -319,16 +395,57 @@ int runfile_publish(struct runfile *runfile, const struct run_info *info)
 		unlink(path);
 		return err;
 	}
+	runfile->dev = st.st_dev;
+	runfile->ino = st.st_ino;
+	return 0;
+}
+
+/* A lock that was inherited is in the name of another process, for whoever asks the kernel. Ours takes its place. */
+static int renew_claim(struct runfile *runfile)
+{
+	char claim[RUNFILE_BESIDE_MAX], path[RUNFILE_BESIDE_MAX];
+	_cleanup_close_ int fd = -1;
+	int err;
+
+	claim_path(claim, runfile->path);
+	snprintf(path, sizeof(path), "%s" RUNFILE_CLAIM RUNFILE_NEW, runfile->path);
+	unlink(path); /* left by an instance that was killed here */
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) || rename(path, claim)) {
+		err = -errno;
+		unlink(path);
+		return err;
+	}
 	close(runfile->fd);
 	runfile->fd = TAKE_FD(fd);
+	runfile->inherited = false;
 	return 0;
+}
+
+int runfile_publish(struct runfile *runfile, const struct run_info *info)
+{
+	int err = 0;
+
+	if (!runfile_is_ours(runfile))
+		return -ESTALE;
+	if (runfile->inherited)
+		err = renew_claim(runfile);
+	return err ? err : replace(runfile, info);
 }
 
 int runfile_inherit(struct runfile *runfile, const char *path, int fd)
 {
-	if (strlen(path) + sizeof(".new") > sizeof(runfile->path))
+	struct stat st = { 0 };
+
+	if (strlen(path) >= sizeof(runfile->path))
 		return -ENAMETOOLONG;
+	lstat(path, &st); /* one that is missing is nobody's */
 	runfile->fd = fd;
+	runfile->dev = st.st_dev;
+	runfile->ino = st.st_ino;
+	runfile->inherited = true;
 	strcpy(runfile->path, path);
 	return 0;
 }
@@ -342,8 +459,16 @@ void runfile_leave(struct runfile *runfile)
 
 int runfile_remove(struct runfile *runfile)
 {
-	int err = runfile_is_ours(runfile) && unlink(runfile->path) ? -errno : 0;
+	bool ours = runfile_is_ours(runfile);
+	char claim[RUNFILE_BESIDE_MAX];
+	int err = 0;
 
+	/* A claim that is another's is that of a file that is another's, too. */
+	if (has_our_content(runfile) && unlink(runfile->path))
+		err = -errno;
+	claim_path(claim, runfile->path);
+	if (ours && unlink(claim) && !err)
+		err = -errno;
 	runfile_leave(runfile);
 	return err;
 }

@@ -3,16 +3,20 @@
  * The lock file of a running `mimic run`: /run/mimic/<network namespace's inode number,
  * hex>_<ifindex>.lock
  *
- * It is three things: the exclusion of a second instance (a flock(2) on the file, held for the
- * daemon's life, so that it ends with the process whatever kills it), the sign "ready" for other
- * programs (the line `pid=`, which comes only with runfile_publish()), and what `mimic show` reads.
+ * It is the sign "ready" for other programs (the line `pid=`, which comes only with runfile_publish()), and what `mimic show` reads.
+ * Anybody may open it, and whoever has a file open may lock it. So what excludes a second instance is a file beside it that only
+ * its owner can open, PATH.claim (0600): a flock(2) on that, held for the daemon's life, so that it ends with the process whatever kills it.
  *
- *	claim	 the file exists, empty and locked
- *	publish	 the content appears at once: PATH.new, locked too, is renamed over PATH
- *	remove	 unlinked while still locked
+ *	claim	 PATH.claim exists and is locked; PATH is empty
+ *	publish	 the content appears at once: PATH.new is renamed over PATH. A successor, which has inherited the lock, puts a claim of
+ *		 its own into the place of the old one before, in the same way.
+ *	remove	 PATH, then PATH.claim are unlinked while that is still locked
  *
- * Since a rename or unlink leaves the lock on a file without a name, whoever gets a lock looks
- * whether the path still leads to it, and else begins again.
+ * Since an unlink leaves the lock on a file without a name, whoever gets a lock looks whether the path still leads to it, and else
+ * begins again.
+ *
+ * The directory has to belong to the user of this process (root), and nobody else may write there: then nobody can put anything into the
+ * place of what was looked at.
  */
 #ifndef MIMIC_RUNFILE_H
 #define MIMIC_RUNFILE_H
@@ -20,6 +24,7 @@
 #include <linux/types.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "core/settings.h"
@@ -31,9 +36,12 @@ enum {
 	RUNFILE_PATH_MAX = 256,
 };
 
-/* The claim. fd is -1 when there is none. */
+/* The claim. fd, of PATH.claim, is -1 when there is none. */
 struct runfile {
 	int fd;
+	dev_t dev; /* which file PATH leads to as long as it is ours */
+	ino_t ino;
+	bool inherited; /* the lock is another process's still */
 	char path[RUNFILE_PATH_MAX];
 };
 
@@ -70,9 +78,9 @@ int runfile_path(char *buf, size_t size, const char *dir, ino_t netns, int ifind
  * Claims @path for this process; its directory is made if missing (0755). A file that a dead
  * process left is taken over, whatever is in it.
  *
- * Returns 0, with the file empty and locked; -EBUSY when another instance runs, with its PID in
- * *@holder (0 if it cannot be found out); -ENOTDIR or -EPERM when the directory is a symbolic link
- * or writable by everybody; -ELOOP or -EINVAL when the file is no regular file; or another -errno.
+ * Returns 0, with the file empty and the claim locked; -EBUSY when another instance runs, with its PID in
+ * *@holder (0 if it cannot be found out); -ENOTDIR when the directory is a symbolic link or none; -EPERM when it, or what is there,
+ * belongs to another user, or others may write there; -ELOOP or -EINVAL when one of the files is no regular file; or another -errno.
  *
  * An instance of 0.7.x holds no lock on the file; there a living `mimic` process of the file's PID
  * counts.
@@ -85,13 +93,13 @@ int runfile_claim(struct runfile *runfile, const char *path, pid_t *holder);
  */
 int runfile_publish(struct runfile *runfile, const struct run_info *info);
 
-/* Goes on with a claim that another process had, whose descriptor @fd is and stays locked. Returns 0 or -ENAMETOOLONG; then @fd is the caller's. */
+/* Goes on with a claim that another process has, whose descriptor @fd is and stays locked. Returns 0 or -ENAMETOOLONG; then @fd is the caller's. */
 int runfile_inherit(struct runfile *runfile, const char *path, int fd);
 
-/* Whether the path still leads to the claimed file: no successor has published its own. */
+/* Whether the paths still lead to the claimed file and its claim: no successor has published its own. */
 bool runfile_is_ours(const struct runfile *runfile);
 
-/* Whether somebody has removed the claimed file, and there is no other at its path. */
+/* Whether somebody has removed the claimed file, or its claim, and there is no other in the place. */
 bool runfile_is_removed(const struct runfile *runfile);
 
 /* Gives up the claim and leaves the file: it is somebody else's. */
@@ -115,7 +123,7 @@ int runfile_read(const char *path, struct run_info *info);
 int runfile_set_filters(struct run_info *info, const struct filter_list *list);
 
 /*
- * The PID of the instance that holds the file @path with the content @info: it has locked it, or is a living one of 0.7.x.
+ * The PID of the instance that holds the file @path with the content @info: it has locked its claim, or is a living one of 0.7.x.
  * 0: none. Where the list does not name it, a process of the PID in the file counts that is called mimic; where the kernel's list of locks cannot be read (/proc/locks), a living process of the PID in the file counts.
  */
 pid_t runfile_holder(const char *path, const struct run_info *info);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -37,6 +38,15 @@ static void teardown(void)
 
 	snprintf(command, sizeof(command), "rm -rf '%s'", top);
 	ck_assert_int_eq(system(command), 0);
+}
+
+/* What excludes others. */
+static const char *claim_of_path(void)
+{
+	static char claim[RUNFILE_PATH_MAX + 8];
+
+	snprintf(claim, sizeof(claim), "%s.claim", path);
+	return claim;
 }
 
 /* The directory is made by the first claim only. */
@@ -143,8 +153,11 @@ START_TEST(test_life)
 	ck_assert_int_gt(file_size(), 0);
 	ck_assert_int_eq(lstat(path, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0644);
+	ck_assert_int_eq(lstat(claim_of_path(), &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
 	runfile_remove(&runfile);
 	ck_assert_int_eq(file_size(), -1);
+	ck_assert_int_eq(access(claim_of_path(), F_OK), -1);
 	ck_assert_int_eq(runfile.fd, -1);
 	runfile_remove(&runfile);
 }
@@ -376,10 +389,17 @@ START_TEST(test_not_ours_any_more)
 {
 	struct runfile first, second;
 	struct run_info info = sample();
+	pid_t holder;
 
 	claim(&first);
+	ck_assert(!runfile_is_removed(&first));
 	ck_assert_int_eq(unlink(path), 0); /* somebody tidied up */
+	ck_assert(runfile_is_removed(&first));
+	ck_assert_int_eq(runfile_claim(&second, path, &holder), -EBUSY); /* the claim is there still */
+	ck_assert_int_eq(unlink(claim_of_path()), 0);
+	ck_assert(runfile_is_removed(&first));
 	claim(&second);
+	ck_assert(!runfile_is_removed(&first));
 	ck_assert_int_eq(runfile_publish(&first, &info), -ESTALE);
 	runfile_remove(&first);
 	ck_assert_int_eq(file_size(), 0);
@@ -411,25 +431,93 @@ START_TEST(test_publish_fails)
 }
 END_TEST
 
+/* Whoever can read the file can lock it, and keeps nobody from anything by that: not from a start, nor from publishing, nor from an end. */
+START_TEST(test_locked_by_a_reader)
+{
+	struct runfile runfile;
+	struct run_info info = sample();
+	int fd;
+
+	make_dir(0755);
+	write_file("version=0.8.0\npid=1\ndatapath=bpf\n", 34); /* what a killed one left */
+	fd = open(path, O_RDONLY);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+	ck_assert_int_eq(runfile_find_holder(path), 0);
+	claim(&runfile);
+	close(fd);
+	fd = open(path, O_RDONLY);
+	ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+	ck_assert_int_eq(runfile_publish(&runfile, &info), 0);
+	ck_assert_int_eq(runfile_find_holder(path), getpid());
+	ck_assert_int_eq(runfile_remove(&runfile), 0);
+	ck_assert_int_eq(file_size(), -1);
+	close(fd);
+}
+END_TEST
+
 START_TEST(test_tricks)
 {
 	struct runfile runfile;
 	pid_t holder;
 	char dir[64];
+	struct stat st;
 
 	make_dir(0755);
 	snprintf(dir, sizeof(dir), "%s/mimic", top);
 	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
 	ck_assert_int_eq(runfile_claim(&runfile, path, &holder), -ELOOP);
+	ck_assert_int_eq(access(claim_of_path(), F_OK), -1); /* a refusal leaves nothing */
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
 	ck_assert_int_eq(runfile_claim(&runfile, path, &holder), -EINVAL);
 	ck_assert_int_eq(unlink(path), 0);
-	ck_assert_int_eq(chmod(dir, 0777), 0);
-	ck_assert_int_eq(runfile_claim(&runfile, path, &holder), -EPERM);
+	ck_assert_int_eq(symlink("victim", claim_of_path()), 0);
+	ck_assert_int_eq(runfile_claim(&runfile, path, &holder), -ELOOP);
+	ck_assert_int_eq(unlink(claim_of_path()), 0);
+	ck_assert_int_eq(mkdir(claim_of_path(), 0700), 0);
+	ck_assert_int_eq(runfile_claim(&runfile, path, &holder), -EISDIR);
+	ck_assert_int_eq(rmdir(claim_of_path()), 0);
+	ck_assert_int_eq(runfile_claim(&runfile, path, &holder), 0);
+	ck_assert_int_eq(stat(claim_of_path(), &st), 0);
+	runfile_remove(&runfile);
+	for (mode_t mode = 0775; mode <= 0777; mode += 2) {
+		ck_assert_int_eq(chmod(dir, mode), 0);
+		ck_assert_int_eq(runfile_claim(&runfile, path, &holder), -EPERM);
+	}
 	ck_assert_int_eq(rmdir(dir), 0);
 	ck_assert_int_eq(symlink("/etc", dir), 0);
 	ck_assert_int_eq(runfile_claim(&runfile, path, &holder), -ENOTDIR);
+	ck_assert_int_eq(unlink(dir), 0);
+	ck_assert_int_eq(mknod(dir, S_IFREG | 0644, 0), 0);
+	ck_assert_int_eq(runfile_claim(&runfile, path, &holder), -ENOTDIR);
+}
+END_TEST
+
+/* Somebody was there first, and waits for us with what belongs to him. */
+START_TEST(test_foreign_owner)
+{
+	struct runfile runfile;
+	pid_t holder;
+	char dir[64];
+	int fd;
+
+	if (geteuid())
+		return; /* only root can give something away */
+	make_dir(0755);
+	snprintf(dir, sizeof(dir), "%s/mimic", top);
+	ck_assert_int_eq(chown(dir, 65534, (gid_t)-1), 0);
+	ck_assert_int_eq(runfile_claim(&runfile, path, &holder), -EPERM);
+	ck_assert_int_eq(runfile.fd, -1);
+	ck_assert_int_eq(chown(dir, 0, (gid_t)-1), 0);
+	fd = open(claim_of_path(), O_RDWR | O_CREAT, 0600);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fchown(fd, 65534, (gid_t)-1), 0);
+	close(fd);
+	ck_assert_int_eq(runfile_claim(&runfile, path, &holder), -EPERM);
+	ck_assert_int_eq(unlink(claim_of_path()), 0);
+	claim(&runfile);
+	runfile_remove(&runfile);
 }
 END_TEST
 
@@ -567,6 +655,7 @@ START_TEST(test_inherit)
 	info.pid = getppid();
 	ck_assert_int_eq(runfile_publish(&next, &info), 0);
 	ck_assert(!runfile_is_ours(&old));
+	ck_assert(runfile_is_ours(&next));
 	runfile_remove(&old); /* not its own any more */
 	ck_assert_int_eq(runfile_read(path, &read), 0);
 	ck_assert_int_eq(read.pid, getppid());
@@ -603,7 +692,9 @@ int main(void)
 	tcase_add_test(tcase, test_not_ours_any_more);
 	tcase_add_test(tcase, test_publish_fails);
 	tcase_add_test(tcase, test_inherit);
+	tcase_add_test(tcase, test_locked_by_a_reader);
 	tcase_add_test(tcase, test_tricks);
+	tcase_add_test(tcase, test_foreign_owner);
 	tcase_add_test(tcase, test_race);
 	tcase_add_test(tcase, test_race_with_removal);
 	suite_add_tcase(suite, tcase);
