@@ -95,7 +95,7 @@ int attach_ingress_shared(struct attachment *attachment, int ifindex, struct bpf
 			  enum xdp_mode mode)
 {
 	const char *why = NULL;
-	int err = -EOPNOTSUPP;
+	int err = -EOPNOTSUPP, native = 0;
 
 	if (libxdp_open(&why)) {
 		log_warn("Cannot attach through libxdp: %s; going on without, alone on the interface", why);
@@ -103,7 +103,7 @@ int attach_ingress_shared(struct attachment *attachment, int ifindex, struct bpf
 	}
 	attachment->ifindex = ifindex;
 	if (mode != XDP_MODE_SKB) {
-		err = attach_try_libxdp(attachment, ifindex, open, context, XDP_MODE_NATIVE);
+		err = native = attach_try_libxdp(attachment, ifindex, open, context, XDP_MODE_NATIVE);
 		if (err && err != -ENOPKG && mode == XDP_MODE_AUTO)
 			log_info("No native XDP through libxdp (%s), trying skb mode", strerror(-err));
 	}
@@ -118,12 +118,15 @@ int attach_ingress_shared(struct attachment *attachment, int ifindex, struct bpf
 			 "or later; -vv shows the words of libxdp); going on without, alone on the interface");
 		return -ENOPKG;
 	} else if (err) {
+		/* (Where native mode is refused, skb mode fails because of those that are there in native mode.) */
+		bool refused = err == -EINVAL || native == -EINVAL;
+
 		log_error("Cannot attach XDP through libxdp in %s mode: %s; %s (-vv shows the words of libxdp)",
 			  config_xdp_mode_name(attachment->xdp_mode), strerror(-err),
-			  err == -EINVAL ? "kernels since 6.13 and 6.12.5 want a newer libxdp: install xdp-tools of June 2025 or later, or leave "
-					   "--use-libxdp out" :
-					   "`xdp-loader status` names the programs that are there: one that was not attached through libxdp, or "
-					   "in another mode, cannot be shared with");
+			  refused ? "kernels since 6.13 and 6.12.5 want a newer libxdp: install xdp-tools of June 2025 or later, or leave "
+				    "--use-libxdp out" :
+				    "`xdp-loader status` names the programs that are there: one that was not attached through libxdp, or "
+				    "in another mode, cannot be shared with");
 	}
 	return err;
 }
