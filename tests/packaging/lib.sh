@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Packages of distributions, built from the source archive and installed. Source this file; it has no side effects.
-# It adds to tests/kmod/lib.sh, whose Debians it uses.
+# It adds to tests/kmod/lib.sh, whose roots of Debian it uses.
 #
 #   packaging_debian SUITE [OLD]     Debian's packages in a Debian of that suite; OLD: the version of Mimic there, which they replace
 #   packaging_fedora                 Fedora's, by Debian's rpm, in a Debian: there is no Fedora here
