@@ -2,13 +2,15 @@
 /*
  * Datagrams as fast as they go, for benchmarks: the payload is not looked at, but for a count in its first 8 bytes.
  *
- *   blast send --to ADDR:PORT [--bind ADDR:PORT] --size N [--seconds S | --count N] [--flows N] [--gso N] [--no-check]
+ *   blast send --to ADDR:PORT [--bind ADDR:PORT] --size N [--seconds S | --count N] [--rate N] [--flows N] [--batch N] [--gso N]
+ *              [--no-check]
  *   blast sink --bind ADDR:PORT [--gro]       until SIGTERM
  *   blast ping --to ADDR:PORT --count N [--size N] [--interval-us N]    to an echo; one at a time
  *   blast echo --bind ADDR:PORT               until SIGTERM
  *
- * Each prints one line of JSON at its end. send: datagrams and bytes handed over, ns between the first and the last, ns of CPU.
- * sink: those that came, ns between the first and the last. ping: ns of round trips: median, 99th percentile, the first one.
+ * Each prints one line of JSON at its end. send: datagrams and bytes handed over, ns between the first and the last, ns of CPU;
+ * --rate: calls a second, --batch: calls handed over at once. sink: those that came, ns between the first and the last. ping: ns of
+ * round trips: median, 99th percentile, the first one, and the first one's way there, by the clock that both ends share.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
@@ -29,8 +31,8 @@ enum {
 
 struct opts {
 	union addr to, bind;
-	unsigned int size, gso, interval_us;
-	uint64_t count, flows;
+	unsigned int size, gso, interval_us, batch;
+	uint64_t count, flows, rate;
 	double seconds;
 	bool gro, no_check, has_to, has_bind;
 };
@@ -83,13 +85,22 @@ static int *open_flows(const struct opts *o)
 	return fds;
 }
 
+/* Sleeps until it is time for call number @calls. */
+static void keep_pace(const struct opts *o, uint64_t start_ns, uint64_t calls)
+{
+	uint64_t due_ns = start_ns + calls * 1000000000 / o->rate;
+	struct timespec due = { (time_t)(due_ns / 1000000000), (long)(due_ns % 1000000000) };
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+}
+
 static int run_send(const struct opts *o)
 {
 	static uint8_t payload[BATCH][SIZE_MAX_BYTES];
 	struct iovec iov[BATCH];
 	struct mmsghdr msgs[BATCH] = {};
 	uint64_t calls = 0, refused = 0, turn = 0, start, end, cpu, deadline;
-	int *fds = open_flows(o), batch = o->flows > 1 || o->size > 9000 ? 1 : BATCH;
+	int *fds = open_flows(o), batch = o->flows > 1 || o->size > 9000 ? 1 : (int)o->batch;
 
 	for (int i = 0; i < BATCH; i++) {
 		iov[i] = (struct iovec){ payload[i], o->size };
@@ -102,6 +113,8 @@ static int run_send(const struct opts *o)
 	while (!stop && (!o->count || calls < o->count) && now_ns() < deadline) {
 		int left = o->count && o->count - calls < (uint64_t)batch ? (int)(o->count - calls) : batch, n;
 
+		if (o->rate)
+			keep_pace(o, start, calls + refused);
 		for (int i = 0; i < left && o->size >= 8; i++)
 			memcpy(payload[i], &(uint64_t){ calls + (uint64_t)i }, 8);
 		n = sendmmsg(fds[turn++ % o->flows], msgs, (unsigned int)left, 0);
@@ -174,6 +187,8 @@ static int run_echo(const struct opts *o)
 		socklen_t len = sizeof(from);
 		ssize_t n = recvfrom(fd, payload, sizeof(payload), 0, &from.sa, &len);
 
+		if (n >= 16)
+			memcpy(payload + 8, &(uint64_t){ now_ns() }, 8);
 		if (n >= 0)
 			sendto(fd, payload, (size_t)n, 0, &from.sa, len);
 	}
@@ -194,11 +209,11 @@ static int run_ping(const struct opts *o)
 	static uint64_t trips[PING_MAX];
 	uint8_t payload[SIZE_MAX_BYTES] = {};
 	int fd = make_socket(o, o->has_bind ? &o->bind : NULL);
-	uint64_t got = 0, lost = 0, first = 0;
+	uint64_t got = 0, lost = 0, first = 0, first_way = 0;
 
 	for (uint64_t i = 0; i < o->count && !stop; i++) {
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
-		uint64_t sent = now_ns(), number = 0;
+		uint64_t sent = now_ns(), answer[2] = { o->count };
 
 		memcpy(payload, &i, sizeof(i));
 		if (send(fd, payload, o->size, 0) < 0)
@@ -206,27 +221,31 @@ static int run_ping(const struct opts *o)
 		do { /* late ones are of others */
 			if (poll(&pfd, 1, PING_WAIT_MS) <= 0)
 				break;
-			if (recv(fd, &number, sizeof(number), 0) < 0)
+			if (recv(fd, answer, sizeof(answer), 0) < 0)
 				break;
-		} while (number != i);
-		if (number == i && pfd.revents & POLLIN)
+		} while (answer[0] != i);
+		if (answer[0] == i && pfd.revents & POLLIN)
 			trips[got++] = now_ns() - sent;
 		else
 			lost++;
-		if (!i && got)
+		if (!i && got) {
 			first = trips[0];
+			first_way = o->size >= 16 ? answer[1] - sent : 0;
+		}
 		while (o->interval_us && now_ns() < sent + o->interval_us * 1000ull && !stop)
 			;
 	}
 	qsort(trips, got, sizeof(trips[0]), compare);
-	printf("{\"packets\":%llu,\"lost\":%llu,\"first_ns\":%llu,\"p50_ns\":%llu,\"p99_ns\":%llu}\n", (unsigned long long)got,
-	       (unsigned long long)lost, (unsigned long long)first, (unsigned long long)(got ? trips[got / 2] : 0),
+	printf("{\"packets\":%llu,\"lost\":%llu,\"first_ns\":%llu,\"first_way_ns\":%llu,\"p50_ns\":%llu,\"p99_ns\":%llu}\n",
+	       (unsigned long long)got, (unsigned long long)lost, (unsigned long long)first, (unsigned long long)first_way,
+	       (unsigned long long)(got ? trips[got / 2] : 0),
 	       (unsigned long long)(got ? trips[got * 99 / 100] : 0));
 	return lost > 0;
 }
 
 static const char usage[] =
-	"usage: blast send --to ADDR:PORT [--bind ADDR:PORT] --size N [--seconds S | --count N] [--flows N] [--gso N] [--no-check]\n"
+	"usage: blast send --to ADDR:PORT [--bind ADDR:PORT] --size N [--seconds S | --count N] [--rate N] [--flows N] [--batch N]\n"
+	"                  [--gso N] [--no-check]\n"
 	"       blast sink --bind ADDR:PORT [--gro]\n"
 	"       blast ping --to ADDR:PORT [--bind ADDR:PORT] --count N [--size N] [--interval-us N]\n"
 	"       blast echo --bind ADDR:PORT\n";
@@ -234,7 +253,8 @@ static const char usage[] =
 static const struct option long_opts[] = {
 	{ "to", 1, NULL, 't' }, { "bind", 1, NULL, 'b' }, { "size", 1, NULL, 's' }, { "seconds", 1, NULL, 'S' },
 	{ "count", 1, NULL, 'c' }, { "flows", 1, NULL, 'f' }, { "gso", 1, NULL, 'g' }, { "gro", 0, NULL, 'G' },
-	{ "no-check", 0, NULL, 'n' }, { "interval-us", 1, NULL, 'i' }, { "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
+	{ "no-check", 0, NULL, 'n' }, { "interval-us", 1, NULL, 'i' }, { "rate", 1, NULL, 'r' }, { "batch", 1, NULL, 'B' },
+	{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
 };
 
 static void parse_opts(struct opts *o, int argc, char **argv)
@@ -253,6 +273,8 @@ static void parse_opts(struct opts *o, int argc, char **argv)
 		case 'G': o->gro = true; break;
 		case 'n': o->no_check = true; break;
 		case 'i': o->interval_us = (unsigned int)number(optarg, 1000000); break;
+		case 'r': o->rate = number(optarg, 1000000000); break;
+		case 'B': o->batch = (unsigned int)number(optarg, BATCH); break;
 		case 'h': fputs(usage, stdout); exit(0);
 		default: fputs(usage, stderr); exit(2);
 		}
@@ -263,13 +285,13 @@ static void parse_opts(struct opts *o, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct opts o = { .size = 64, .flows = 1 };
+	struct opts o = { .size = 64, .flows = 1, .batch = BATCH };
 	const char *what = argc > 1 ? argv[1] : "";
 
 	stop_on_signals();
 	if (argc > 1)
 		parse_opts(&o, argc - 1, argv + 1);
-	if (!strcmp(what, "send") && o.has_to && o.flows && (o.count || (o.seconds > 0 && o.seconds <= 3600)))
+	if (!strcmp(what, "send") && o.has_to && o.flows && o.batch && (o.count || (o.seconds > 0 && o.seconds <= 3600)))
 		return run_send(&o);
 	if (!strcmp(what, "sink") && o.has_bind && !o.has_to)
 		return run_sink(&o);
