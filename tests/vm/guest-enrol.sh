@@ -1,7 +1,7 @@
 #!/bin/sh
 # shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0-only
-# Guest script, after guest-lockdown.sh: enrols the key of the list /t/keys (EFI_SIGNATURE_LIST).
+# Guest script, after guest-lockdown.sh, which mounts efivarfs: enrols the key of the list /t/keys (EFI_SIGNATURE_LIST).
 #
 # On a user's machine `mokutil --import` asks shim for that, which asks the user at the next start, and from then on shows the kernel its list
 # in the variable MokListRT. There is no shim here: the guest writes that variable itself, and the firmware keeps it. For the kernel it is the
@@ -9,11 +9,7 @@
 # shellcheck source-path=SCRIPTDIR source=guest-lib.sh
 . ./guest-lib.sh
 
-variables=/sys/firmware/efi/efivars
-mok=$variables/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23
-modprobe efivarfs || fail "no UEFI"
-mount -t efivarfs efivarfs $variables || fail "efivarfs"
-[ "$(tail -c 1 $variables/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c | od -An -tu1 | tr -d ' ')" = 1 ] || fail "Secure Boot is off"
+mok=/sys/firmware/efi/efivars/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23
 [ ! -e $mok ] || fail "there are keys already"
 # Before the list its attributes: to be kept, and read by both firmware and kernel. It has to be one write.
 { printf '\007\000\000\000' && cat keys; } >/tmp/keys

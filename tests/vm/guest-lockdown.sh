@@ -29,6 +29,11 @@ load_here() { ./mimic run --check "$@" -f local=10.77.0.1:5000 here >/tmp/load.l
 uname -rm
 mount -t securityfs securityfs /sys/kernel/security || fail "securityfs"
 grep '\[integrity\]' /sys/kernel/security/lockdown || fail "not locked down"
+boot=
+if [ -d /sys/firmware/efi ]; then
+	modprobe efivarfs && mount -t efivarfs efivarfs /sys/firmware/efi/efivars || fail "efivarfs"
+	boot=', with Secure Boot'
+fi
 modules=/lib/modules/$(uname -r)
 mkdir -p "$modules/updates/dkms" && cp mimic.ko "$modules/updates/dkms" && echo updates/dkms/mimic.ko: >>"$modules/modules.dep" ||
 	fail "installing the module"
@@ -44,7 +49,7 @@ cat /tmp/load.log
 # It has other findings, too, and ends with its own status.
 ./mimic check -f local=10.77.0.1:5000 here >/tmp/load.log 2>&1
 cat /tmp/load.log
-said 'locked down (integrity' 'mokutil --import /var/lib/dkms/mok.pub' 'shim-signed/mok/MOK.der'
+said "locked down (integrity$boot)" 'mokutil --import /var/lib/dkms/mok.pub' 'shim-signed/mok/MOK.der'
 ip link del here
 rm "$modules/updates/dkms/mimic.ko"
 
