@@ -6,7 +6,7 @@
  *	            datagram out: SYN                       SYN in: SYN-ACK
  *	   IDLE ---------------------> SYN_SENT     IDLE -------------------> SYN_RECEIVED
  *	     ^                            |  \                                     |
- *	     |  retries used up:          |   `-- SYN in: ACK --> SYN_RECEIVED     | ACK or data in
+ *	     |  retries used up:          |   `-- SYN in: SYN-ACK -> SYN_RECEIVED  | ACK or data in
  *	     |  cooldown                  |       (simultaneous)                   |
  *	     `----------------------------'                                        v
  *	     ^                            `--- SYN-ACK in: ACK -----------> ESTABLISHED

@@ -17,6 +17,11 @@ CORE_FN void conn_take_syn(struct conn *conn, const struct segment *seg)
 	conn->peer_wscale = seg->options.wscale;
 }
 
+CORE_FN enum conn_crossed conn_how_to_cross(const struct segment *syn)
+{
+	return syn->window == CONN_WINDOW_UNSCALED ? CONN_CROSSED_ACK : CONN_CROSSED_SYN_ACK;
+}
+
 /* The peer's SYN is not known, only the segment that followed it. */
 CORE_FN void conn_assume_syn(struct conn *conn, const struct segment *seg)
 {
@@ -125,13 +130,11 @@ CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, con
 			conn_established(conn, env, seg, eff);
 			return;
 		}
-		/*
-		 * Simultaneous open. A SYN-ACK would make 0.7.x reset, so a plain ACK, and our SYN before it, in case the
-		 * peer has not got it. It lives, so there is no cooldown any more.
-		 */
-		conn_cross(conn, env, eff);
+		/* Simultaneous open. A plain ACK has our SYN before it, in case the peer has not got that. It lives: no cooldown any more. */
+		conn_cross(conn, env, conn_how_to_cross(seg), eff);
 		conn->cooldown_ns = 0;
-		conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
+		if (conn->simultaneous == CONN_CROSSED_ACK)
+			conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
 		return;
 	}
 	if (!(seg->flags & TCP_ACK))
@@ -153,22 +156,31 @@ CORE_FN void conn_ingress_syn_sent(struct conn *conn, const struct env *env, con
 
 /*
  * The peer's SYN comes again after a simultaneous open: ours got lost, or is still under way. In the latter case another one
- * would arrive too late (conn_crossing_patience()). Peers that repeat theirs fast are not of 0.7.x, and mind none.
+ * would arrive too late (conn_crossing_patience()). Peers that repeat theirs fast are not of 0.7.x, and mind none, nor who takes a SYN-ACK.
  */
 CORE_FN bool conn_crossed_may_repeat(const struct conn *conn, const struct env *env)
 {
 	__u64 age_ns = conn_age(env->now_ns, conn->syn_ns);
 
-	return age_ns < CONN_CROSSED_FAST_NS || age_ns >= conn_crossing_ns(conn);
+	return conn->simultaneous == CONN_CROSSED_SYN_ACK || age_ns < CONN_CROSSED_FAST_NS || age_ns >= conn_crossing_ns(conn);
 }
 
 /* Simultaneous open, and a SYN again: the peer did not get our ACK, or not our SYN. Or it is another one. */
 CORE_FN void conn_ingress_syn_crossed(struct conn *conn, const struct env *env, const struct segment *seg, struct effect *eff)
 {
-	if (seg->seq == conn->irs ? !conn_crossed_may_repeat(conn, env) || !conn_may_challenge(conn, env)
-				  : !conn_may_answer_syn(conn, env, seg))
+	bool again = seg->seq == conn->irs;
+
+	if (again ? !conn_crossed_may_repeat(conn, env) || !conn_may_challenge(conn, env) : !conn_may_answer_syn(conn, env, seg))
 		return;
 	conn_take_syn(conn, seg);
+	conn->simultaneous = (__u8)conn_how_to_cross(seg);
+	if (conn->simultaneous == CONN_CROSSED_SYN_ACK) {
+		if (!again) /* one of the two is a stranger's: the SYN asks the peer, whichever is his */
+			conn_repeat_syn(conn, env, eff);
+		conn->syn_ns = env->now_ns;
+		conn_reply_syn_ack(conn, eff);
+		return;
+	}
 	conn_repeat_syn(conn, env, eff);
 	conn_reply(eff, TCP_ACK, conn->snd_nxt, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
 }

@@ -12,6 +12,12 @@ CORE_FN void conn_reply_syn(struct conn *conn, const struct env *env, struct eff
 	conn_reply(eff, TCP_SYN, conn->snd_nxt - 1, 0, CONN_WINDOW_UNSCALED, 0);
 }
 
+/* Of a simultaneous open. */
+CORE_FN void conn_reply_syn_ack(const struct conn *conn, struct effect *eff)
+{
+	conn_reply(eff, TCP_SYN | TCP_ACK, conn->snd_nxt - 1, conn->rcv_nxt, CONN_WINDOW_UNSCALED, 0);
+}
+
 CORE_FN void conn_repeat_syn(struct conn *conn, const struct env *env, struct effect *eff)
 {
 	conn->events.syn_retries++;
@@ -27,7 +33,7 @@ CORE_FN void conn_repeat_syn_timed(struct conn *conn, const struct env *env, str
 /* How long the SYN is waited upon that follows `retries` others. */
 CORE_FN __u64 conn_syn_patience(const struct conn *conn)
 {
-	if (conn->settings.pace == PACE_FAST && conn->retries < CONN_FAST_SYNS && !conn->simultaneous)
+	if (conn->settings.pace == PACE_FAST && conn->retries < CONN_FAST_SYNS && conn->simultaneous != CONN_CROSSED_ACK)
 		return CONN_FAST_SYN_NS;
 	if (conn->settings.pace == PACE_LINUX)
 		return NSEC_PER_SEC << (conn->retries < 6 ? conn->retries : 6);
@@ -47,12 +53,14 @@ CORE_FN __u64 conn_crossing_ns(const struct conn *conn)
 /*
  * How long the peer's ACK is waited for after a simultaneous open, before our SYN is repeated: longer than any way there and
  * back. A SYN that comes when it has long been established makes 0.7.x begin anew, with numbers that we do not know. Nothing
- * is lost by it: what the peer misses it asks for, by its own SYN, and its data says as much as its ACK.
+ * is lost by it: what the peer misses it asks for, by its own SYN, and its data says as much as its ACK. Who takes a SYN-ACK minds no SYN.
  */
 CORE_FN __u64 conn_crossing_patience(const struct conn *conn)
 {
 	__u64 ns = conn_syn_patience(conn), crossing_ns = conn_crossing_ns(conn);
 
+	if (conn->simultaneous == CONN_CROSSED_SYN_ACK)
+		return ns;
 	return ns > crossing_ns ? ns : crossing_ns;
 }
 
@@ -60,11 +68,11 @@ CORE_FN __u64 conn_crossing_patience(const struct conn *conn)
 CORE_FN __u32 conn_syn_retries(const struct conn *conn)
 {
 	return conn->settings.handshake_retry +
-	       (conn->settings.pace == PACE_FAST && !conn->simultaneous ? (__u32)CONN_FAST_SYNS : 0);
+	       (conn->settings.pace == PACE_FAST && conn->simultaneous != CONN_CROSSED_ACK ? (__u32)CONN_FAST_SYNS : 0);
 }
 
-/* Simultaneous open: our SYN goes out, although the peer's has come. */
-CORE_FN void conn_cross(struct conn *conn, const struct env *env, struct effect *eff)
+/* Simultaneous open: our SYN goes out, although the peer's has come; or our SYN-ACK, where that is `how`. */
+CORE_FN void conn_cross(struct conn *conn, const struct env *env, enum conn_crossed how, struct effect *eff)
 {
 	conn->events.syn_retries += conn->state == CONN_SYN_SENT; /* else it is the first */
 	if (conn_is_half_open(conn)) {
@@ -73,11 +81,16 @@ CORE_FN void conn_cross(struct conn *conn, const struct env *env, struct effect 
 		conn->last_rx_ns = env->now_ns; /* the round trip is that of this SYN */
 	}
 	conn->state = CONN_SYN_RECEIVED;
-	conn->simultaneous = 1;
+	conn->simultaneous = (__u8)how;
 	conn->single_syn = 0;
 	conn->retries = 0;
 	conn->timer_ns = env->now_ns + conn_crossing_patience(conn);
-	conn_reply_syn(conn, env, eff);
+	if (how == CONN_CROSSED_SYN_ACK) {
+		conn->syn_ns = env->now_ns;
+		conn_reply_syn_ack(conn, eff);
+	} else {
+		conn_reply_syn(conn, env, eff);
+	}
 }
 
 /*
@@ -92,7 +105,7 @@ CORE_FN void conn_doubt(struct conn *conn, const struct env *env, struct effect 
 	if (!conn->settings.handshake_interval_s)
 		return;
 	if (conn_age(env->now_ns, conn->begun_ns) >= patience_ns)
-		conn_cross(conn, env, eff);
+		conn_cross(conn, env, CONN_CROSSED_ACK, eff);
 	else if (conn->timer_ns > due_ns)
 		conn->timer_ns = due_ns;
 }

@@ -59,6 +59,15 @@ enum conn_state {
 	CONN_CLOSED,
 };
 
+/*
+ * How a simultaneous open goes on. RFC 9293 3.5 wants a SYN-ACK, and so does conntrack: without one it calls all that follows invalid. But
+ * 0.7.x, whose SYNs all have the window 0xffff, resets for it, and wants a plain ACK.
+ */
+enum conn_crossed {
+	CONN_CROSSED_ACK = 1,
+	CONN_CROSSED_SYN_ACK,
+};
+
 struct conn {
 	__u8 state;		/* enum conn_state */
 	__u8 peer_wscale;
@@ -67,7 +76,7 @@ struct conn {
 	__u8 check_probes;	/* probes of the running liveness check; 0: none runs */
 	__u8 check_probes_max;
 	/* No bit fields: the kernel refuses the BTF of a map value that has a lock and bit fields. */
-	__u8 simultaneous;	/* SYN_RECEIVED from SYN_SENT */
+	__u8 simultaneous;	/* SYN_RECEIVED from SYN_SENT: enum conn_crossed, else 0 */
 	__u8 probe_unanswered;
 	__u8 window_known;	/* the peer has announced a scaled window, not only that of its SYN-ACK */
 	__u8 unacked;		/* data segments received since we sent anything; 255: or more */

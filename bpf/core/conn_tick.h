@@ -19,7 +19,7 @@ CORE_FN void conn_tick_handshake(struct conn *conn, const struct env *env, struc
 	if (!conn_timer_is_due(conn, env->now_ns))
 		return;
 	if (conn_is_half_open(conn) && conn_asks(conn)) {
-		conn_cross(conn, env, eff);
+		conn_cross(conn, env, CONN_CROSSED_ACK, eff);
 		return;
 	}
 	if (conn_is_half_open(conn)) {
@@ -35,6 +35,8 @@ CORE_FN void conn_tick_handshake(struct conn *conn, const struct env *env, struc
 	conn->retries++;
 	due_ns = conn->timer_ns + conn_syn_patience(conn); /* lest the daemon's ticks add up */
 	conn_repeat_syn_timed(conn, env, eff, due_ns > env->now_ns ? due_ns - env->now_ns : conn_syn_patience(conn));
+	if (conn->simultaneous == CONN_CROSSED_SYN_ACK) /* after the SYN: if a stranger sent the SYN that came, only that asks the peer */
+		conn_reply_syn_ack(conn, eff);
 }
 
 CORE_FN void conn_reset(struct conn *conn, const struct env *env, struct effect *eff)

@@ -325,8 +325,13 @@ static inline void claims_reply(struct world *w, const struct reply *reply)
 		claim(!reply->ack && !reply->payload_len);
 		break;
 	case TCP_SYN | TCP_ACK:
-		claim(conn_is_half_open(&w->c) && w->event == EVENT_IN && claims_flag(w, TCP_SYN));
 		claim_eq(reply->seq, w->c.snd_nxt - 1);
+		if (crossed) {
+			claim_eq(w->c.simultaneous, CONN_CROSSED_SYN_ACK);
+			claim(reply->ack == w->c.rcv_nxt && !reply->payload_len);
+			break;
+		}
+		claim(conn_is_half_open(&w->c) && w->event == EVENT_IN && claims_flag(w, TCP_SYN));
 		claim_eq(reply->ack, w->seg.seq + 1);
 		claim(!reply->payload_len);
 		if (w->env.crowded)

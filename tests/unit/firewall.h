@@ -2,8 +2,10 @@
 /*
  * A stateful firewall as strict as conntrack can be: the window rules of tcp_in_window() (net/netfilter/
  * nf_conntrack_proto_tcp.c, nf_conntrack_tcp_be_liberal=0), after Guido van Rooij, "Real Stateful TCP Packet Filtering in
- * IP Filter", and what nf_conntrack_tcp_packet() wants of a RST before them. It sees one pair of ends, from the first SYN on: a SYN that
- * comes later changes nothing until the other side acknowledges it, unless a RST has ended the connection.
+ * IP Filter", and what nf_conntrack_tcp_packet() wants of a RST before them, and of a handshake (tcp_conntracks): a SYN-ACK before any
+ * ACK, in a simultaneous open, too. (There it drops a SYN that the side that was second repeats after a SYN-ACK. That is left out: this
+ * side cannot know, and nothing is lost.) It sees one pair of ends, from the first SYN on: a SYN that comes later changes nothing until the
+ * other side acknowledges it, unless a RST has ended the connection.
  */
 #ifndef MIMIC_TEST_FIREWALL_H
 #define MIMIC_TEST_FIREWALL_H
@@ -30,6 +32,8 @@ struct firewall_half {
 struct firewall {
 	struct firewall_half half[2];
 	struct firewall_half asked[2]; /* what the last SYN of each began, or would begin */
+	__u8 first;		       /* who sent the first SYN */
+	bool answered;		       /* by a SYN-ACK of the other side; or, after the other's SYN, of any */
 	bool ended;		       /* by a RST with the number that its receiver expects */
 };
 
@@ -114,8 +118,13 @@ static inline void firewall_sees_syn(struct firewall *firewall, __u8 from, const
 			memset(firewall->half, 0, sizeof(firewall->half));
 	}
 	firewall->ended = false;
+	if (!sender->known && !receiver->known) {
+		firewall->first = from;
+		firewall->answered = false;
+	}
 	if (!sender->known)
 		firewall_begin(sender, seg, end);
+	firewall->answered |= seg->flags & TCP_ACK && receiver->known;
 }
 
 /* A segment from side `from` (0 or 1). */
@@ -132,8 +141,8 @@ static inline enum firewall_verdict firewall_sees(struct firewall *firewall, __u
 		return FIREWALL_PASSES;
 	if (!receiver->known)
 		return FIREWALL_INVALID;
-	if (!sender->known) /* an ACK for the only SYN so far: of a connection that is half open somewhere */
-		return FIREWALL_IGNORES;
+	if (!firewall->answered) /* an ACK, for the only SYN so far: of a connection that is half open somewhere */
+		return from == firewall->first ? FIREWALL_INVALID : FIREWALL_IGNORES;
 	return firewall_window(sender, receiver, seg, seg->ack, end);
 }
 

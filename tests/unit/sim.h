@@ -377,6 +377,8 @@ static inline void sim_send_reply(struct sim *sim, __u8 from, const struct reply
 
 	sim->side[from].rsts += !!(reply->flags & TCP_RST);
 	sim->side[from].syns += reply->flags == TCP_SYN;
+	if (reply->flags & TCP_SYN && wscale != CONN_WINDOW_SCALE_MAX) /* as control_build() does it */
+		packet.seg.window = tcpopt_syn_window(packet.seg.options.mss);
 	sim_refresh_ack(sim, from, &packet.seg);
 	sim_link(sim, from, &packet);
 }

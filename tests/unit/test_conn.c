@@ -911,6 +911,51 @@ START_TEST(test_simultaneous_far)
 }
 END_TEST
 
+/* A SYN as 0.7.x has none: it is answered by a SYN-ACK, without which conntrack believes in nothing that follows. */
+START_TEST(test_simultaneous_syn_ack)
+{
+	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
+	struct segment syn = { .seq = PEER_ISN, .window = 64240, .flags = TCP_SYN, .options_ok = true,
+			       .options = { .mss = 1460, .wscale = 12 } };
+	struct driver d;
+
+	drv_init(&d, &settings);
+	drv_out(&d, 100, false);
+	for (int i = 0; i < 3; i++) { /* the SYN-ACK got lost: the peer's SYN again, and in the end the clock */
+		__u32 own = d.own;
+
+		drv_wait(&d, 100 * MS);
+		if (i < 2)
+			drv_in(&d, &syn);
+		else
+			drv_wait(&d, 100 * MS);
+		if (i == 2) {
+			drv_tick(&d);
+			expect_eq(d.eff.reply[0].flags, TCP_SYN); /* should the peer know nothing of his SYN */
+			expect_eq(d.eff.reply[0].seq, own - 1);
+		}
+		expect_eq(d.eff.reply[i == 2].flags, TCP_SYN | TCP_ACK);
+		expect_eq(d.eff.reply[i == 2].seq, own - 1);
+		expect_eq(d.eff.reply[i == 2].ack, PEER_ISN + 1U);
+		expect(i == 2 || !d.eff.reply[1].flags);
+		expect_eq(d.c.state, CONN_SYN_RECEIVED);
+	}
+	/* another one: a stranger's, or the first one was */
+	drv_wait(&d, 100 * MS);
+	syn.seq = 4711;
+	drv_in(&d, &syn);
+	expect_eq(d.eff.reply[0].flags, TCP_SYN);
+	expect_eq(d.eff.reply[1].flags, TCP_SYN | TCP_ACK);
+	expect_eq(d.eff.reply[1].ack, 4712);
+	/* the peer's SYN-ACK, whichever it is */
+	drv_in_syn(&d, TCP_SYN | TCP_ACK, PEER_ISN, d.own);
+	expect_eq(d.c.state, CONN_ESTABLISHED);
+	expect_eq(drv_reply(&d)->flags, TCP_ACK);
+	expect_eq(drv_reply(&d)->ack, PEER_ISN + 1U);
+	expect_eq(drv_reply(&d)->seq, d.own);
+}
+END_TEST
+
 /* The peer's SYN comes again: from a peer that repeats it fast, it asks for ours; else ours may be under way still. */
 START_TEST(test_simultaneous_again)
 {
@@ -3115,6 +3160,7 @@ static void add_handshake_tests(TCase *tcase)
 	tcase_add_test(tcase, test_repeated_syn_ack);
 	tcase_add_test(tcase, test_simultaneous_open);
 	tcase_add_test(tcase, test_simultaneous_far);
+	tcase_add_test(tcase, test_simultaneous_syn_ack);
 	tcase_add_test(tcase, test_simultaneous_again);
 	tcase_add_test(tcase, test_simultaneous_retry);
 	tcase_add_test(tcase, test_restart);

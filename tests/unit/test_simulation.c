@@ -495,6 +495,12 @@ static void check_long_outage(void)
 	check_flows_from(sim.opt.outage_ns[1] + NSEC_PER_SEC + 6 * sim.opt.delay_ns);
 }
 
+/* Under max_window a SYN looks as one of 0.7.x does, and if two of those cross no firewall believes in what becomes of it. */
+static void no_max_window(void)
+{
+	sim.opt.settings[0].max_window = sim.opt.settings[1].max_window = 0;
+}
+
 /* Through a strict firewall, more than any window holds, with loss, duplicates and reordering. */
 static void firewall(void)
 {
@@ -506,8 +512,10 @@ static void firewall(void)
 	sim.opt.duplicate = any(3) ? 0 : any(100);
 	sim.opt.reorder = any(3) == 0;
 	app(0, 0, 3000, any(2) ? 60000 : 1400, 2 * NSEC_PER_MSEC);
-	if (any(2))
+	if (any(2)) {
 		app(1, any(2) ? 0 : NSEC_PER_SEC, 2500, any(2) ? 60000 : 100, 2 * NSEC_PER_MSEC);
+		no_max_window();
+	}
 }
 
 static void check_firewall(void)
@@ -557,8 +565,10 @@ static void attack(void)
 	sim.opt.forged_near = any(3) ? any(200) : 0;
 	sim.opt.forged_twice = any(2);
 	app(0, 0, 500, 1400, 5 * NSEC_PER_MSEC);
-	if (any(2))
+	if (any(2)) {
 		app(1, 0, 500, 1 + any(1400), 5 * NSEC_PER_MSEC);
+		no_max_window();
+	}
 	sim.opt.forged_end_ns = sim.now_ns + 6 * NSEC_PER_SEC;
 }
 
