@@ -180,6 +180,15 @@ static inline void drv_drain(struct driver *d, __u32 payload_len)
 	expect_eq(d->c.held, 0);
 }
 
+/* ESTABLISHED as the initiator, nothing waits, and the peer has announced its full window. */
+static inline void drv_goto_initiator(struct driver *d, const struct conn_settings *settings)
+{
+	drv_init(d, settings);
+	drv_establish_initiator(d, 0xffff, 12);
+	drv_drain(d, 100);
+	drv_in_ack(d, TCP_ACK, 0, 0, WINDOW_FIELD);
+}
+
 /* Into a state by the shortest way; ESTABLISHED with full windows at both ends and nothing waiting. */
 static inline void drv_goto(struct driver *d, enum driver_state state,
 			    const struct conn_settings *settings)

@@ -1936,12 +1936,10 @@ START_TEST(test_silence)
 
 	if (_i) { /* the peer began it */
 		drv_goto(&d, AT_ESTABLISHED, &settings);
+		drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
 	} else {
-		drv_init(&d, &settings);
-		drv_establish_initiator(&d, 0xffff, 12);
-		drv_drain(&d, 100);
+		drv_goto_initiator(&d, &settings);
 	}
-	drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
 	for (ms = 0; ms < 20000 && d.c.state == CONN_ESTABLISHED; ms += 50) {
 		drv_out(&d, 100, false);
 		expect_eq(d.eff.verdict, probes >= 2 ? VERDICT_HOLD : VERDICT_PASS); /* the first has no answer */
@@ -1970,10 +1968,7 @@ START_TEST(test_silence_does_not_matter)
 		expect_eq(drv_reply(&d)->flags, 0);
 	}
 	settings = (struct conn_settings)CONN_SETTINGS_DEFAULT;
-	drv_init(&d, &settings);
-	drv_establish_initiator(&d, 0xffff, 12);
-	drv_drain(&d, 100);
-	drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
+	drv_goto_initiator(&d, &settings);
 	drv_out(&d, 100, false); /* the last one for long */
 	for (int ms = 0; ms < 60000; ms += 50) {
 		drv_wait(&d, 50 * MS);
@@ -2285,10 +2280,7 @@ START_TEST(test_time_goes_back)
 	struct conn_settings settings = CONN_SETTINGS_DEFAULT;
 	struct driver d;
 
-	drv_init(&d, &settings);
-	drv_establish_initiator(&d, 0xffff, 12);
-	drv_drain(&d, 100);
-	drv_in_ack(&d, TCP_ACK, 0, 0, WINDOW_FIELD);
+	drv_goto_initiator(&d, &settings);
 	drv_out(&d, 100, false);
 	for (int i = 0; i < 100; i++) {
 		d.env.now_ns -= 10 * MS;
