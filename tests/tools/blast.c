@@ -3,13 +3,14 @@
  * Datagrams as fast as they go, for benchmarks: the payload is not looked at, but for a count in its first 8 bytes.
  *
  *   blast send --to ADDR:PORT [--bind ADDR:PORT] --size N [--seconds S | --count N] [--rate N] [--flows N] [--batch N] [--gso N]
- *              [--no-check]
+ *              [--no-check] [--hosts ADDR]
  *   blast sink --bind ADDR:PORT [--gro]       until SIGTERM
  *   blast ping --to ADDR:PORT --count N [--size N] [--interval-us N]    to an echo; one at a time
  *   blast echo --bind ADDR:PORT               until SIGTERM
  *
  * Each prints one line of JSON at its end. send: datagrams and bytes handed over, ns between the first and the last, ns of CPU;
- * --rate: calls a second, --batch: calls handed over at once. sink: those that came, ns between the first and the last. ping: ns of
+ * --rate: calls a second, --batch: calls handed over at once. --flows: as many sockets; with --hosts one socket and as many source
+ * addresses, from ADDR (IPv4, all local) on. sink: those that came, ns between the first and the last. ping: ns of
  * round trips: median, 99th percentile, the first one, and the first one's way there, by the clock that both ends share.
  */
 #define _GNU_SOURCE
@@ -30,11 +31,11 @@ enum {
 };
 
 struct opts {
-	union addr to, bind;
+	union addr to, bind, hosts;
 	unsigned int size, gso, interval_us, batch;
 	uint64_t count, flows, rate;
 	double seconds;
-	bool gro, no_check, has_to, has_bind;
+	bool gro, no_check, has_to, has_bind, has_hosts;
 };
 
 static int make_socket(const struct opts *o, const union addr *bind_to)
@@ -70,12 +71,13 @@ static uint64_t cpu_ns(void)
 /* One socket for each flow, on consecutive ports from that of --bind, or any. */
 static int *open_flows(const struct opts *o)
 {
-	int *fds = calloc(o->flows, sizeof(*fds));
+	uint64_t count = o->has_hosts ? 1 : o->flows;
+	int *fds = calloc(count, sizeof(*fds));
 	union addr local = o->bind;
 
 	if (!fds)
 		die("no memory");
-	for (uint64_t i = 0; i < o->flows; i++) {
+	for (uint64_t i = 0; i < count; i++) {
 		if (o->has_bind && local.sa.sa_family == AF_INET)
 			local.in.sin_port = htons((uint16_t)(addr_port(&o->bind) + i));
 		else if (o->has_bind)
@@ -94,13 +96,27 @@ static void keep_pace(const struct opts *o, uint64_t start_ns, uint64_t calls)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
 }
 
+/* The source address of a message: that of the host number @host. */
+static void from_host(const struct opts *o, struct mmsghdr *msg, char *control, uint64_t host)
+{
+	struct in_pktinfo info = { .ipi_spec_dst.s_addr = htonl(ntohl(o->hosts.in.sin_addr.s_addr) + (uint32_t)host) };
+	struct cmsghdr *cmsg;
+
+	msg->msg_hdr.msg_control = control;
+	msg->msg_hdr.msg_controllen = CMSG_SPACE(sizeof(info));
+	cmsg = CMSG_FIRSTHDR(&msg->msg_hdr);
+	*cmsg = (struct cmsghdr){ .cmsg_level = SOL_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof(info)) };
+	memcpy(CMSG_DATA(cmsg), &info, sizeof(info));
+}
+
 static int run_send(const struct opts *o)
 {
 	static uint8_t payload[BATCH][SIZE_MAX_BYTES];
 	struct iovec iov[BATCH];
 	struct mmsghdr msgs[BATCH] = {};
+	_Alignas(struct cmsghdr) char control[BATCH][CMSG_SPACE(sizeof(struct in_pktinfo))];
 	uint64_t calls = 0, refused = 0, turn = 0, start, end, cpu, deadline;
-	int *fds = open_flows(o), batch = o->flows > 1 || o->size > 9000 ? 1 : (int)o->batch;
+	int *fds = open_flows(o), batch = (o->flows > 1 && !o->has_hosts) || o->size > 9000 ? 1 : (int)o->batch;
 
 	for (int i = 0; i < BATCH; i++) {
 		iov[i] = (struct iovec){ payload[i], o->size };
@@ -117,7 +133,9 @@ static int run_send(const struct opts *o)
 			keep_pace(o, start, calls + refused);
 		for (int i = 0; i < left && o->size >= 8; i++)
 			memcpy(payload[i], &(uint64_t){ calls + (uint64_t)i }, 8);
-		n = sendmmsg(fds[turn++ % o->flows], msgs, (unsigned int)left, 0);
+		for (int i = 0; i < left && o->has_hosts; i++)
+			from_host(o, &msgs[i], control[i], (calls + (uint64_t)i) % o->flows);
+		n = sendmmsg(fds[o->has_hosts ? 0 : turn++ % o->flows], msgs, (unsigned int)left, 0);
 		if (n > 0)
 			calls += (uint64_t)n;
 		else if (errno == ENOBUFS || errno == EAGAIN || errno == ECONNREFUSED)
@@ -245,7 +263,7 @@ static int run_ping(const struct opts *o)
 
 static const char usage[] =
 	"usage: blast send --to ADDR:PORT [--bind ADDR:PORT] --size N [--seconds S | --count N] [--rate N] [--flows N] [--batch N]\n"
-	"                  [--gso N] [--no-check]\n"
+	"                  [--gso N] [--no-check] [--hosts ADDR]\n"
 	"       blast sink --bind ADDR:PORT [--gro]\n"
 	"       blast ping --to ADDR:PORT [--bind ADDR:PORT] --count N [--size N] [--interval-us N]\n"
 	"       blast echo --bind ADDR:PORT\n";
@@ -253,7 +271,7 @@ static const char usage[] =
 static const struct option long_opts[] = {
 	{ "to", 1, NULL, 't' }, { "bind", 1, NULL, 'b' }, { "size", 1, NULL, 's' }, { "seconds", 1, NULL, 'S' },
 	{ "count", 1, NULL, 'c' }, { "flows", 1, NULL, 'f' }, { "gso", 1, NULL, 'g' }, { "gro", 0, NULL, 'G' },
-	{ "no-check", 0, NULL, 'n' }, { "interval-us", 1, NULL, 'i' }, { "rate", 1, NULL, 'r' }, { "batch", 1, NULL, 'B' },
+	{ "no-check", 0, NULL, 'n' }, { "interval-us", 1, NULL, 'i' }, { "rate", 1, NULL, 'r' }, { "batch", 1, NULL, 'B' }, { "hosts", 1, NULL, 'H' },
 	{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
 };
 
@@ -275,6 +293,12 @@ static void parse_opts(struct opts *o, int argc, char **argv)
 		case 'i': o->interval_us = (unsigned int)number(optarg, 1000000); break;
 		case 'r': o->rate = number(optarg, 1000000000); break;
 		case 'B': o->batch = (unsigned int)number(optarg, BATCH); break;
+		case 'H':
+			o->hosts.in.sin_family = AF_INET;
+			if (inet_pton(AF_INET, optarg, &o->hosts.in.sin_addr) != 1)
+				die("not an IPv4 address: %s", optarg);
+			o->has_hosts = true;
+			break;
 		case 'h': fputs(usage, stdout); exit(0);
 		default: fputs(usage, stderr); exit(2);
 		}
