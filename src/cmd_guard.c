@@ -89,8 +89,7 @@ static int guard_open(struct netif *netif, const struct guard_args *args, enum l
 /* With the rules, which are all that could be made out. Returns 0 or -errno, logged. */
 static int guard_apply(const struct netif *netif, const struct udpguard_rules *rules, bool ethernet, bool whole)
 {
-	uint64_t dropped;
-	bool there = !udpguard_read(netif->ifindex, &dropped);
+	bool there = !udpguard_find(netif->ifindex);
 
 	if (guard_is_kept(netif)) {
 		if (there || !rules->drops) {

@@ -153,8 +153,7 @@ static bool live_leaves_guard(const struct live *live, bool stands)
 /* Returns 0 or -errno, logged. */
 static int live_set_guard(struct live *live, const struct udpguard_rules *rules)
 {
-	uint64_t dropped;
-	bool stands = !udpguard_read(live->netif->ifindex, &dropped);
+	bool stands = !udpguard_find(live->netif->ifindex);
 	int err = live_leaves_guard(live, stands) ? 0 : udpguard_set(live->netif->ifindex, rules, live->ethernet);
 
 	if (!err && stands && !rules->drops && !live->config->missing)
@@ -270,10 +269,9 @@ int live_set_filters(struct live *live, const struct filter_list *before)
 
 int live_mend_guard(struct live *live)
 {
-	uint64_t dropped;
 	int err;
 
-	if (!live->guard.drops || udpguard_read(live->netif->ifindex, &dropped) != -ENOENT)
+	if (!live->guard.drops || udpguard_find(live->netif->ifindex) != -ENOENT)
 		return 0;
 	err = live_guard(live, true);
 	return err ? err : 1;

@@ -118,6 +118,13 @@ int udpguard_remove(int ifindex, bool *found)
 	return err;
 }
 
+int udpguard_find(int ifindex)
+{
+	__u32 id;
+
+	return clsact_query(ifindex, CLSACT_GUARD, &id);
+}
+
 int udpguard_read(int ifindex, uint64_t *dropped)
 {
 	_cleanup_close_ int fd = -1;

@@ -26,6 +26,9 @@ int udpguard_set(int ifindex, const struct udpguard_rules *rules, bool ethernet)
 /* Removes it, and the qdisc if it was Mimic's and serves nobody else. *@found: there was one. Returns 0 or -errno. */
 int udpguard_remove(int ifindex, bool *found);
 
+/* Whether it is there: 0, -ENOENT, or another -errno. Unlike the next one it needs no CAP_SYS_ADMIN. */
+int udpguard_find(int ifindex);
+
 /* How many datagrams it has dropped since it was set. Returns 0, or -errno: -ENOENT without a guard. */
 int udpguard_read(int ifindex, uint64_t *dropped);
 
