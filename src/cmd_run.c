@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* `mimic run`: from the configuration to a running daemon, and back to nothing. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,11 +18,14 @@
 #include "live.h"
 #include "log.h"
 #include "netif.h"
+#include "privileges.h"
 #include "runfile.h"
 #include "settings.h"
 #include "service.h"
 #include "staging.h"
 #include "succession.h"
+#include "syscalls.h"
+#include "util.h"
 
 enum {
 	RUN_LOG_PATIENCE_MS = 1000, /* at the start, for libbpf's long words (-vv); no signal is taken meanwhile */
@@ -442,6 +446,32 @@ static void run_stop(struct run *run)
 	config_free(&run->config);
 }
 
+/* What the file was opened by may be gone: a reload would find that out when it is too late. */
+static void run_check_file(const char *path)
+{
+	_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+	if (path && fd < 0 && errno == EACCES)
+		log_warn("A reload will not be able to read %s, since Mimic keeps no privilege to read files of other users: it has to belong to root, or to be "
+			 "readable for all", path);
+}
+
+/* Everything is set up: from now on the process can do what it still has to, and little besides. */
+static void run_confine(const struct run *run)
+{
+	int err = privileges_keep(run->attachment.libxdp.program);
+
+	if (err)
+		log_warn("Cannot give up privileges that are not needed any more: %s", strerror(-err));
+	else
+		run_check_file(run->args->file);
+	err = syscalls_restrict();
+	if (err == -EINVAL || err == -ENOTSUP)
+		log_debug("All system calls stay: %s", err == -EINVAL ? "this kernel has no seccomp filters" : "this program was built without libseccomp");
+	else if (err)
+		log_warn("Cannot give up system calls that are not needed any more: %s", strerror(-err));
+}
+
 static int run_serve(struct run *run)
 {
 	size_t filters = filter_list_effective(&run->filters);
@@ -451,6 +481,7 @@ static int run_serve(struct run *run)
 	if (err)
 		return err;
 	succession_complete(&run->succession);
+	run_confine(run);
 	snprintf(status, sizeof(status), "%s on %s, %zu filter%s, XDP mode %s",
 		 run->succession.follows ? "Mimic goes on, without a break," : "Mimic runs", run->netif.name, filters,
 		 filters == 1 ? "" : "s", config_xdp_mode_name(run->attachment.xdp_mode));

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "privileges.h"
 #include "util.h"
 
 enum resolver_state {
@@ -120,6 +121,7 @@ static void *resolver_run(void *argument)
 	struct resolver_answer answer;
 	const uint64_t one = 1;
 
+	privileges_drop(); /* what strangers answer is read here, and nothing of it takes a privilege */
 	resolver_lookup(resolver->host, &answer); /* nobody writes the name while we ask */
 	pthread_mutex_lock(&resolver->lock);
 	resolver->answer = answer;

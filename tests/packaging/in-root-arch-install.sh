@@ -54,14 +54,14 @@ END
 info() { bsdtar -xOf "$1" .PKGINFO | sed -n "s/^$2 = //p" | sed 's/:.*//' | paste -sd ' '; }
 same "licence" GPL-2.0-only "$(info "$mimic" license)"
 same "what mimic provides" "mimic-tools=$version" "$(info "$mimic" provides)"
-same "what mimic needs" "glibc jansson libbpf libelf libmnl systemd-libs zlib" "$(info "$mimic" depend)"
+same "what mimic needs" "glibc jansson libbpf libelf libmnl libseccomp systemd-libs zlib" "$(info "$mimic" depend)"
 same "what mimic may use" "mimic-dkms libxdp iproute2" "$(info "$mimic" optdepend)"
 same "what mimic-dkms needs" "dkms glibc libbpf libelf" "$(info "$dkms" depend)"
 same "configuration files" "" "$(info "$mimic" backup)$(info "$dkms" backup)"
 bsdtar -xOf "$mimic" .INSTALL | cmp - "$dir/arch/mimic.install" || fail ".INSTALL"
 # No library that is not named above.
 bsdtar -xf "$mimic" -C /tmp usr/bin/mimic
-same "libraries of mimic" "libbpf libc libelf libjansson libmnl libsystemd libz" \
+same "libraries of mimic" "libbpf libc libelf libjansson libmnl libseccomp libsystemd libz" \
 	"$(readelf -d /tmp/usr/bin/mimic | sed -n 's/.*NEEDED.*\[\(lib[a-z]*\)\.so.*/\1/p' | sort | paste -sd ' ')"
 
 echo "--- installed, upgraded, removed"

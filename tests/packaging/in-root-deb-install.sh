@@ -89,6 +89,7 @@ same "Depends" "$(sed 's/t64$//' <<-END
 	libelf1
 	libjansson4
 	libmnl0
+	libseccomp2
 	libsystemd0
 	zlib1g
 END

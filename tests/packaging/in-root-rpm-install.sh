@@ -86,7 +86,7 @@ echo "--- dependencies"
 # Without those of rpm's own and of libraries, which are Debian's.
 depends() { rpm -qp "--$2" "$1" | grep -v -e '^rpmlib(' -e '^lib.*()(64bit)' -e '^lib.*(.*)(64bit)$' -e '^rtld(' | LC_ALL=C sort -u; }
 libraries() { rpm -qp --requires "$1" | sed -n 's/^\(lib[a-z0-9-]*\)\.so.*/\1/p' | sort -u | paste -sd ' '; }
-same "libraries of mimic-tools" "libbpf libc libelf libjansson libmnl libsystemd libz" "$(libraries "$tools")"
+same "libraries of mimic-tools" "libbpf libc libelf libjansson libmnl libseccomp libsystemd libz" "$(libraries "$tools")"
 same "libraries of mimic-dkms" "libbpf libc libelf" "$(libraries "$dkms")"
 same "what mimic-tools provides" "mimic-tools = $version-$release
 mimic-tools(x86-64) = $version-$release" "$(depends "$tools" provides | sed "s/($(rpm --eval '%{__isa}' ))/(x86-64)/")"

@@ -61,7 +61,7 @@ packaging_debian()
 	packaging_debian_build "$suite" "$dir" || return 1
 	# What both packages depend on, a kernel with its headers, and what debian/tests/smoke needs. No libbpf-dev and no libelf-dev.
 	packages=(dkms gcc kmod systemd iproute2 socat tcpdump "linux-image-$kmod_native" "linux-headers-$kmod_native"
-		libbpf1 libjansson4 libmnl0 libsystemd0)
+		libbpf1 libjansson4 libmnl0 libseccomp2 libsystemd0)
 	[ "$suite" = bookworm ] && packages+=(libelf1) || packages+=(libelf1t64 libffi8)
 	root=$(kmod_root "$suite" "${packages[@]}") || return 1
 	if [ -n "$old" ]; then
@@ -89,7 +89,7 @@ packaging_fedora()
 	packaging_fedora_build "$dir" || return 1
 	# What both packages depend on, as it is called here, a kernel with its headers, and what debian/tests/smoke needs.
 	root=$(kmod_root trixie rpm dkms gcc kmod systemd iproute2 socat tcpdump "linux-image-$kmod_native" "linux-headers-$kmod_native" \
-		libbpf1 libelf1t64 libffi8 libjansson4 libmnl0 libsystemd0) || return 1
+		libbpf1 libelf1t64 libffi8 libjansson4 libmnl0 libseccomp2 libsystemd0) || return 1
 	cp "$packaging_here/in-root-rpm-install.sh" "$kmod_srcdir/debian/tests/smoke" "$dir" &&
 		kmod_in "$root" unshare --net bash "$dir/in-root-rpm-install.sh" "$dir" "$(kmod_version)"
 }
@@ -118,7 +118,7 @@ packaging_arch()
 	packaging_arch_build "$dir" || return 1
 	# As in packaging_fedora.
 	root=$(kmod_root trixie pacman-package-manager libarchive-tools binutils dkms gcc kmod systemd iproute2 socat tcpdump \
-		"linux-image-$kmod_native" "linux-headers-$kmod_native" libbpf1 libelf1t64 libffi8 libjansson4 libmnl0 libsystemd0) || return 1
+		"linux-image-$kmod_native" "linux-headers-$kmod_native" libbpf1 libelf1t64 libffi8 libjansson4 libmnl0 libseccomp2 libsystemd0) || return 1
 	cp "$packaging_here/in-root-arch-install.sh" "$kmod_srcdir/debian/tests/smoke" "$dir" &&
 		kmod_in "$root" unshare --net bash "$dir/in-root-arch-install.sh" "$dir" "$(kmod_version)"
 }

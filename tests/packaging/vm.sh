@@ -59,7 +59,7 @@ packaging_vm_archive()
 			release=$4 next_release=$5
 			# (As if nothing were installed: the machines may have older packages than this root.)
 			apt=(apt-get -q -o Dir::State::status=/dev/null -o Dir::Cache::archives="$dir/repo" install --download-only --no-install-recommends)
-			"${apt[@]}" dkms gcc make wireguard-tools man-db bash-completion iproute2 libbpf1 libjansson4 libmnl0 libsystemd0 \
+			"${apt[@]}" dkms gcc make wireguard-tools man-db bash-completion iproute2 libbpf1 libjansson4 libmnl0 libseccomp2 libsystemd0 \
 				"linux-headers-$release"
 			[ -z "$next_release" ] || "${apt[@]}" -t "$6" "linux-image-$next_release" "linux-headers-$next_release"
 		' bash "$dir" "$suite" "$uri" "$release" "$next_release" "$next_suite" &&

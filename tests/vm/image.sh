@@ -18,7 +18,7 @@ image_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$image_here/lib.sh"
 
 # What the image holds besides essential packages, separated by commas: set it, or add to it, before image_run.
-image_packages=systemd-sysv,udev,dbus,kmod,iproute2,iputils-ping,procps,bpftool,libbpf1,libelf1t64,libmnl0,libjansson4,zlib1g
+image_packages=systemd-sysv,udev,dbus,kmod,iproute2,iputils-ping,procps,bpftool,libbpf1,libelf1t64,libmnl0,libjansson4,libseccomp2,zlib1g
 # MiB; what is not used takes no room.
 image_size=3072
 

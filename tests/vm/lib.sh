@@ -47,11 +47,11 @@ vm_ended_early=122	# the script's status was 0, but it never came to its last li
 
 # Packages of a guest's userland; what they depend on comes along.
 vm_user_packages=(busybox-static iproute2 bpftool tcpdump nftables wireguard-tools
-	libbpf1 libelf1 zlib1g libmnl0 libjansson4 libsystemd0)
+	libbpf1 libelf1 zlib1g libmnl0 libjansson4 libseccomp2 libsystemd0)
 # What of it every guest gets, where it is there.
 vm_guest_tools=(ip tc bridge ss bpftool tcpdump nft wg)
 # What the product links to, for cross builds.
-vm_dev_packages=(libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjansson-dev libsystemd-dev)
+vm_dev_packages=(libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjansson-dev libseccomp-dev libsystemd-dev)
 # What of their dependencies the cross compiler has itself.
 vm_dev_unwanted='^(libc6-dev|libc-dev|linux-libc-dev|libcrypt-dev|libgcc-.*-dev|rpcsvc-proto|libc-dev-bin)_'
 
