@@ -5,10 +5,16 @@
 
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
+#include <linux/skbuff.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "mimic.ko needs Linux 6.1 or later. (Mimic itself runs without the module.)"
+#endif
+
+/* Linux 6.10: what takes and drops references of fragments has a header of its own. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#include <linux/skbuff_ref.h>
 #endif
 
 #ifndef CONFIG_DEBUG_INFO_BTF_MODULES
@@ -25,5 +31,15 @@
 #define BTF_KFUNCS_START(name) BTF_SET8_START(name)
 #define BTF_KFUNCS_END(name)   BTF_SET8_END(name)
 #endif
+
+/* Linux 6.12: fragments may lie in the memory of a device. */
+static inline bool mimic_skb_frags_readable(const struct sk_buff *skb)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	return skb_frags_readable(skb);
+#else
+	return true;
+#endif
+}
 
 #endif

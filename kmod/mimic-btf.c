@@ -43,15 +43,20 @@
 /* The functions: int NAME(struct __sk_buff *ctx, __u32 PARAM...), as in mimic_kfunc.h. */
 static const struct kfunc {
 	const char *name;
-	const char *params[4]; /* after ctx, up to NULL */
+	const char *params[5]; /* after ctx, up to NULL */
 } kfuncs[] = {
 	{ "mimic_csum_partial", { "l4_off", "csum_off" } },
 	{ "mimic_csum_move", { "l4_off", "from", "to" } },
+	{ "mimic_gso_prepare", { "l4_off" } },
+	{ "mimic_gso_convert", { "l4_off", "seq", "ack", "window" } },
 };
 
 #define SAME_TYPE(function, type) __builtin_types_compatible_p(__typeof__(function), type)
 _Static_assert(SAME_TYPE(mimic_csum_partial, int(struct __sk_buff *, __u32, __u32)), "kfuncs[]");
 _Static_assert(SAME_TYPE(mimic_csum_move, int(struct __sk_buff *, __u32, __u32, __u32)),
+	       "kfuncs[]");
+_Static_assert(SAME_TYPE(mimic_gso_prepare, int(struct __sk_buff *, __u32)), "kfuncs[]");
+_Static_assert(SAME_TYPE(mimic_gso_convert, int(struct __sk_buff *, __u32, __u32, __u32, __u32)),
 	       "kfuncs[]");
 
 enum { KFUNCS = sizeof(kfuncs) / sizeof(kfuncs[0]) };
@@ -105,7 +110,7 @@ static struct btf *describe_kfuncs(struct btf *base, int ids[KFUNCS])
 	for (i = 0; i < KFUNCS; i++) {
 		proto = check_id(btf__add_func_proto(btf, sint), "BTF");
 		check_id(btf__add_func_param(btf, "ctx", ctx), "BTF");
-		for (p = 0; p < 4 && kfuncs[i].params[p]; p++)
+		for (p = 0; kfuncs[i].params[p]; p++)
 			check_id(btf__add_func_param(btf, kfuncs[i].params[p], u32), "BTF");
 		/* Static, as pahole writes it for every function of the kernel. */
 		ids[i] =

@@ -17,6 +17,7 @@
 #include <linux/udp.h>
 
 #include "compat.h"
+#include "gso.h"
 #include "mimic_kfunc.h"
 
 enum {
@@ -80,9 +81,36 @@ __bpf_kfunc int mimic_csum_move(struct __sk_buff *ctx, u32 l4_off, u32 from, u32
 	return 0;
 }
 
+static int gso_parse_open(struct __sk_buff *ctx, u32 l4_off, struct gso *gso)
+{
+	int err = gso_parse(skb_of(ctx), l4_off, gso);
+
+	if (err)
+		return err;
+	return mimic_csum_partial(ctx, l4_off, CSUM_OFF_UDP) == 1 ? 0 : -EOPNOTSUPP;
+}
+
+__bpf_kfunc int mimic_gso_prepare(struct __sk_buff *ctx, u32 l4_off)
+{
+	struct gso gso;
+	int err = gso_parse_open(ctx, l4_off, &gso);
+
+	return err ?: gso_make_writable(skb_of(ctx));
+}
+
+__bpf_kfunc int mimic_gso_convert(struct __sk_buff *ctx, u32 l4_off, u32 seq, u32 ack, u32 window)
+{
+	struct gso gso;
+	int err = window > U16_MAX ? -EINVAL : gso_parse_open(ctx, l4_off, &gso);
+
+	return err ?: gso_convert(skb_of(ctx), &gso, seq, ack, window);
+}
+
 BTF_KFUNCS_START(mimic_kfunc_ids)
 BTF_ID_FLAGS(func, mimic_csum_partial)
 BTF_ID_FLAGS(func, mimic_csum_move)
+BTF_ID_FLAGS(func, mimic_gso_prepare)
+BTF_ID_FLAGS(func, mimic_gso_convert)
 BTF_KFUNCS_END(mimic_kfunc_ids)
 
 static const struct btf_kfunc_id_set mimic_kfunc_set = {
@@ -149,6 +177,6 @@ static void __exit mimic_exit(void)
 module_init(mimic_init);
 module_exit(mimic_exit);
 
-MODULE_DESCRIPTION("Mimic: moves the place of an open checksum, for BPF programs");
+MODULE_DESCRIPTION("Mimic: moves the place of an open checksum, and turns UDP superpackets into TCP, for BPF programs");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(MIMIC_VERSION);

@@ -20,8 +20,8 @@
  *   l4_off		bytes from ctx->data to the UDP or TCP header
  *   csum_off		bytes from there to the checksum field: 6 (UDP) or 16 (TCP), nothing else
  *
- * They read and change the packet's metadata only, never its bytes, and never move them: packet pointers that the
- * program holds stay valid. No argument is trusted.
+ * They never move the linear part: packet pointers that the program holds stay valid. mimic_csum_*() read and change the packet's
+ * metadata only, never its bytes. No argument is trusted.
  *
  * The kernel describes the metadata in include/linux/skbuff.h ("CHECKSUM_PARTIAL"): csum_start and csum_offset say
  * where the device, or skb_checksum_help() in its place, stores the sum from csum_start to the packet's end; the
@@ -64,5 +64,34 @@ int mimic_csum_partial(struct __sk_buff *ctx, __u32 l4_off, __u32 csum_off) MIMI
  *			bpf_skb_pull_data(ctx, l4_off + to + 2) first
  */
 int mimic_csum_move(struct __sk_buff *ctx, __u32 l4_off, __u32 from, __u32 to) MIMIC_KFUNC;
+
+/*
+ * Can the UDP superpacket (UDP_SEGMENT) be turned into one of TCP, for the device that it is about to leave by? Makes ready what
+ * mimic_gso_convert() needs: pages that others refer to, too, are replaced by copies. The packet says what it said before.
+ *
+ *   0 or more		yes; so many bytes were copied
+ *   -ENODATA		the packet is no superpacket
+ *   -EINVAL		the packet ends before l4_off + 20, or its lengths contradict each other
+ *   -EOPNOTSUPP	the superpacket is of another kind (TCP, of a tunnel, with a frag_list), its UDP checksum is not open, there
+ *			is not plain IPv4 or IPv6 in front of l4_off, its datagrams (or the last one) have less than 12 bytes, or
+ *			there is no place for one more fragment
+ *   -EMSGSIZE		a segment would exceed the device's MTU, or the whole 65535 bytes
+ *   -EBUSY		somebody else holds this sk_buff, or a clone of it: bpf_skb_pull_data() first, which helps with the latter
+ *   -EFAULT		the linear part ends before l4_off + 20: bpf_skb_pull_data(ctx, l4_off + 20) first
+ *   -ENOMEM		no memory for copies
+ */
+int mimic_gso_prepare(struct __sk_buff *ctx, __u32 l4_off) MIMIC_KFUNC;
+
+/*
+ * Turns the UDP superpacket into one of TCP. Each of its segments will be the datagram in the form of Mimic, without padding: the first 12
+ * bytes of the payload stand at the end. IP and TCP headers are complete; seq is that of the first segment, the others follow by gso_size.
+ * The flags are ACK alone; seq, ack and window are in host byte order.
+ *
+ *   0			done
+ *   -EINVAL		also: window exceeds 65535
+ *   else		see mimic_gso_prepare(); behind it, in the same program, only -ENOMEM remains. The packet says what it
+ *			said before.
+ */
+int mimic_gso_convert(struct __sk_buff *ctx, __u32 l4_off, __u32 seq, __u32 ack, __u32 window) MIMIC_KFUNC;
 
 #endif

@@ -1,8 +1,8 @@
 #!/bin/sh
 # shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0-only
-# Guest script: mimic.ko is loaded, called from BPF programs (calls.c, where the devices are explained), kept by them,
-# and unloaded. /t has mimic.ko, calls, calls.bpf.o and, in broken/, modules that have to be refused, and may have by-hand.ko, which has its
+# Guest script: mimic.ko is loaded, called from BPF programs (calls.c, where the devices are explained, and gso.c), kept by them,
+# and unloaded. /t has mimic.ko, calls, gso, calls.bpf.o, gso.bpf.o and, in broken/, modules that have to be refused, and may have by-hand.ko, which has its
 # BTF by mimic-btf where the kernel's build has made that of mimic.ko. Environment: VERSION, what the module has to say of itself.
 set -u
 
@@ -57,6 +57,7 @@ used()
 	done
 	grep -q FAIL /tmp/calls.log && fail "calls"
 	cat /tmp/calls.log
+	./gso gso.bpf.o || fail "gso"
 
 	rmmod mimic 2>/tmp/rmmod.log && fail "the module was unloaded under a program that calls it"
 	loaded || fail "the module is gone"
@@ -72,8 +73,9 @@ set_up()
 	modprobe pktgen || fail "pktgen"
 	ip link add ka type veth peer name kb || fail "veth"
 	ip link add kc type veth peer name kd || fail "veth"
+	ip link add ke type veth peer name kf || fail "veth"
 	ip link add kvx type vxlan id 1 dev ka local 10.99.0.1 remote 10.99.0.2 dstport 4789 || fail "vxlan"
-	for dev in ka kb kc kd; do
+	for dev in ka kb kc kd ke kf; do
 		ip link set $dev up || fail "$dev up"
 	done
 	ip addr add 10.99.0.1/24 dev ka

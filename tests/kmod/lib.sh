@@ -221,7 +221,7 @@ kmod_clean_build()
 	kmod_inspect "$dir/kmod/mimic.ko" "$(kmod_release "$name")"
 }
 
-# kmod_inspect MODULE RELEASE: version and release are right; there is BTF, and both functions have numbers.
+# kmod_inspect MODULE RELEASE: version and release are right; there is BTF, and all functions have numbers.
 kmod_inspect()
 {
 	local module=$1 count
@@ -231,14 +231,14 @@ kmod_inspect()
 	readelf -SW "$module" | grep -q ' \.BTF ' || { vm_log "no section .BTF"; return 1; }
 	# u32 count, u32 flags, then pairs of id and flags
 	objcopy -O binary --only-section=.BTF_ids "$module" "$module.ids" || return 1
-	count=$(od -An -v -tu4 -w8 "$module.ids" | awk 'NR == 1 && $1 != 2 { exit 1 } NR > 1 && $1 { n++ } END { print n }')
+	count=$(od -An -v -tu4 -w8 "$module.ids" | awk 'NR == 1 && $1 != 4 { exit 1 } NR > 1 && $1 { n++ } END { print n }')
 	rm -f "$module.ids"
-	[ "$count" = 2 ] || { vm_log "the functions have no numbers in .BTF_ids"; return 1; }
+	[ "$count" = 4 ] || { vm_log "the functions have no numbers in .BTF_ids"; return 1; }
 }
 
 # ---- loading -------------------------------------------------------------------------------------------------------
 
-# kmod_programs KERNEL DIR: calls.c and calls.bpf.c, for the guest.
+# kmod_programs KERNEL DIR: calls.c and gso.c, with their BPF programs, for the guest.
 kmod_programs()
 (
 	src=$kmod_srcdir/tests/kmod asm=$vm_triplet cc=$(vm_cc) || exit 1
@@ -249,9 +249,11 @@ kmod_programs()
 		flags=(-isystem "$root/usr/include" -L "$root/usr/lib/$vm_triplet" "-Wl,--allow-shlib-undefined")
 		[ -d "/usr/include/$asm/asm" ] || asm=$(gcc -print-multiarch)
 	fi
-	"$CLANG" -g -O2 -Wall -target bpf -mcpu=v3 -idirafter "/usr/include/$asm" -I "$kmod_srcdir/kmod" \
-		-c "$src/calls.bpf.c" -o "$2/calls.bpf.o" &&
-		"$cc" -std=gnu11 -O2 -Wall -Wextra -Werror -I "$src" "$src/calls.c" -o "$2/calls" "${flags[@]}" -lbpf
+	for name in calls gso; do
+		"$CLANG" -g -O2 -Wall -target bpf -mcpu=v3 -idirafter "/usr/include/$asm" -I "$kmod_srcdir/kmod" \
+			-c "$src/$name.bpf.c" -o "$2/$name.bpf.o" &&
+			"$cc" -std=gnu11 -O2 -Wall -Wextra -Werror -I "$src" "$src/$name.c" -o "$2/$name" "${flags[@]}" -lbpf || exit 1
+	done
 )
 
 # kmod_tiny_vmlinux FILE [RELEASE]: FILE looks like a vmlinux of that release, or like one with symbols alone, and FILE.btf is its BTF: of
@@ -308,7 +310,7 @@ kmod_load()
 	[ ! -e "$dir/by-hand.ko" ] || more=("$dir/by-hand.ko")
 	vm_env=("VERSION=$(kmod_version)")
 	VM_TIMEOUT=${VM_TIMEOUT:-240} vm_run "$name" "$kmod_here/guest-load.sh" \
-		"$module" "$dir/calls" "$dir/calls.bpf.o" "$dir/broken" "${more[@]}"
+		"$module" "$dir/calls" "$dir/calls.bpf.o" "$dir/gso" "$dir/gso.bpf.o" "$dir/broken" "${more[@]}"
 }
 
 # kmod_make_modules KERNEL DIR: DIR gets mimic.ko; old.ko, of another version; stub.ko, without the functions; no-btf.ko, that without

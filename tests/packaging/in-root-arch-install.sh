@@ -43,6 +43,7 @@ same "files of mimic-dkms" "$(LC_ALL=C sort <<-END
 	-rw-r--r-- root:root usr/src/mimic-$version/kmod/Kbuild
 	-rw-r--r-- root:root usr/src/mimic-$version/kmod/Makefile
 	-rw-r--r-- root:root usr/src/mimic-$version/kmod/compat.h
+	-rw-r--r-- root:root usr/src/mimic-$version/kmod/gso.h
 	-rw-r--r-- root:root usr/src/mimic-$version/kmod/kernel-btf.c
 	-rw-r--r-- root:root usr/src/mimic-$version/kmod/kernel-btf.h
 	-rw-r--r-- root:root usr/src/mimic-$version/kmod/mimic-btf.c

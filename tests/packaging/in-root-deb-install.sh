@@ -74,6 +74,7 @@ same "files of mimic-dkms" "$(LC_ALL=C sort <<-END
 	/usr/src/mimic-$version/kmod/Kbuild
 	/usr/src/mimic-$version/kmod/Makefile
 	/usr/src/mimic-$version/kmod/compat.h
+	/usr/src/mimic-$version/kmod/gso.h
 	/usr/src/mimic-$version/kmod/kernel-btf.c
 	/usr/src/mimic-$version/kmod/kernel-btf.h
 	/usr/src/mimic-$version/kmod/mimic-btf.c

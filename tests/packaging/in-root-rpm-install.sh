@@ -69,6 +69,7 @@ same "files of mimic-dkms" "$(LC_ALL=C sort <<-END
 	-rw-r--r-- /usr/src/mimic-$version/kmod/Kbuild
 	-rw-r--r-- /usr/src/mimic-$version/kmod/Makefile
 	-rw-r--r-- /usr/src/mimic-$version/kmod/compat.h
+	-rw-r--r-- /usr/src/mimic-$version/kmod/gso.h
 	-rw-r--r-- /usr/src/mimic-$version/kmod/kernel-btf.c
 	-rw-r--r-- /usr/src/mimic-$version/kmod/kernel-btf.h
 	-rw-r--r-- /usr/src/mimic-$version/kmod/mimic-btf.c
