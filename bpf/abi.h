@@ -193,7 +193,8 @@ struct mimic_config {
 	__u8 ethernet; /* frames begin with an Ethernet header */
 	__u8 syncookies; /* the kernel has the helpers (CONFIG_SYN_COOKIES) */
 	__u8 kfunc_csum; /* mimic.ko is there: its functions may be called (kmod/mimic_kfunc.h) */
-	__u8 pad[5];
+	__u8 kfunc_gso;	 /* superpackets shall be turned into TCP by it, too */
+	__u8 pad[4];
 };
 
 _Static_assert(sizeof(struct mimic_config) == 40, "mimic_config has no hidden padding");

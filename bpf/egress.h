@@ -9,6 +9,7 @@
 
 #include "context.h"
 #include "egress_control.h"
+#include "egress_gso.h"
 #include "egress_transform.h"
 #include "flow.h"
 #include "fragments.h"
@@ -276,6 +277,12 @@ static __always_inline int egress_matched(struct __sk_buff *skb, struct work *w,
 	}
 	if (!w->stages)
 		return egress_flow(skb, w, value);
+	if (egress_gso_is_possible(skb, w)) {
+		err = egress_gso(skb, w, value);
+		if (err != EGRESS_GSO_REFUSED)
+			return err;
+	}
+	stage_end();
 	if (!w->released && !w->staged)
 		*(volatile __u32 *)&value->mark = w->mark; /* the packet comes back without it */
 	return egress_stage(skb, w, value);

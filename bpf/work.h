@@ -64,6 +64,7 @@ struct work {
 	__u8 stages;  /* has to go to the staging device */
 	__u8 released; /* comes from the daemon */
 	__u8 waits;    /* and has to stay there */
+	__u8 datagrams; /* of a superpacket that leaves whole */
 	__u8 hidden;   /* TC ingress: the Ethernet header is in front of skb->data */
 	__u8 cookies;  /* TC ingress: answers to SYNs may come by */
 	__u8 merged;   /* TC ingress: GRO made it of several packets */

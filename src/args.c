@@ -76,7 +76,7 @@ static const struct argp_option run_options[] = {
 	{ "use-libxdp", 'X', NULL, 0,
 	  "Attach through libxdp, beside other XDP programs that do so", 2 },
 	{ "datapath", KEY_DATAPATH, "LEVEL", 0,
-	  "bpf, or kfunc, which needs the kernel module; auto (default): kfunc where that is possible", 2 },
+	  "bpf, or kfunc or gso, which need the kernel module; auto (default): kfunc where that is possible", 2 },
 	{ "resolve-interval", KEY_RESOLVE_INTERVAL, "S", 0,
 	  "How often host names are looked up again, in seconds, default 300; 0: never", 2 },
 	{ "handshake", 'h', "I:R", 0,

@@ -251,14 +251,16 @@ void check_kernel_level(struct check_report *report, const struct facts *facts)
 	enum datapath_level asked = facts->config.config.datapath;
 
 	if (!kernel->load_tried || kernel->load_error) {
-		if (asked == LEVEL_KFUNC && kernel->module.state != KFUNC_READY)
-			check_say(report, CHECK_PROBLEM, "datapath = kfunc is configured, and not possible: %s", kernel->module.why);
+		if (asked > LEVEL_BPF && kernel->module.state != KFUNC_READY)
+			check_say(report, CHECK_PROBLEM, "datapath = %s is configured, and not possible: %s", config_datapath_name(asked),
+				  kernel->module.why);
 		return;
 	}
 	if (kernel->load_kfunc) {
-		check_say(report, CHECK_OK, "kfunc, with the kernel module%s", asked == LEVEL_BPF ? "; bpf, as configured" : "");
-	} else if (asked == LEVEL_KFUNC) {
-		check_say(report, CHECK_PROBLEM, "datapath = kfunc is configured, and not possible: %s",
+		check_say(report, CHECK_OK, "%s, with the kernel module%s", asked == LEVEL_GSO ? "gso" : "kfunc",
+			  asked == LEVEL_BPF ? "; bpf, as configured" : "");
+	} else if (asked > LEVEL_BPF) {
+		check_say(report, CHECK_PROBLEM, "datapath = %s is configured, and not possible: %s", config_datapath_name(asked),
 			  kernel->module.state == KFUNC_READY ? "the kernel does not let BPF programs call the module" : kernel->module.why);
 		check_advise(report, "leave it out, or set it to auto: the module is an accelerator, and not needed");
 	} else if (kernel->module.state == KFUNC_READY) {

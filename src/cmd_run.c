@@ -182,21 +182,31 @@ static void run_clear(struct run *run)
 	staging_clear(&run->netif);
 }
 
-static int run_refuse_level(const struct kfunc_probe *module)
+static enum datapath_level run_level(const struct run *run)
 {
-	log_error("Datapath kfunc is not possible: %s%s", module->why,
-		  module->state == KFUNC_ABSENT ? " (mimic(7) says how, under KERNEL MODULE); without --datapath=kfunc it is not needed"
-						: "");
+	return run->datapath.gso ? LEVEL_GSO : run->datapath.kfunc ? LEVEL_KFUNC : LEVEL_BPF;
+}
+
+/* asked: LEVEL_KFUNC or LEVEL_GSO */
+static int run_refuse_level(enum datapath_level asked, const struct kfunc_probe *module)
+{
+	const char *name = config_datapath_name(asked);
+
+	if (module->state == KFUNC_ABSENT)
+		log_error("Datapath %s is not possible: %s (mimic(7) says how, under KERNEL MODULE); without --datapath=%s it is not needed",
+			  name, module->why, name);
+	else
+		log_error("Datapath %s is not possible: %s", name, module->why);
 	return -ENOTSUP;
 }
 
-/* Says at which level the datapath runs, and why at no better one. -ENOTSUP: it had to be kfunc. */
+/* Says at which level the datapath runs, and why at no better one. -ENOTSUP: it had to be kfunc or gso. */
 static int run_check_level(const struct run *run, struct kfunc_probe *module)
 {
 	const char *object = run->datapath.kind == DATAPATH_FULL ? "full" : "plain";
 
 	if (run->datapath.kfunc) {
-		log_info("Datapath: kfunc, with the kernel module mimic " PACKAGE_VERSION);
+		log_info("Datapath: %s, with the kernel module mimic " PACKAGE_VERSION, config_datapath_name(run_level(run)));
 		return 0;
 	}
 	if (run->config.datapath == LEVEL_BPF) {
@@ -205,8 +215,8 @@ static int run_check_level(const struct run *run, struct kfunc_probe *module)
 	}
 	if (module->state == KFUNC_READY)
 		kfunc_explain_refusal(module);
-	if (run->config.datapath == LEVEL_KFUNC)
-		return run_refuse_level(module);
+	if (run->config.datapath != LEVEL_AUTO)
+		return run_refuse_level(run->config.datapath, module);
 	if (module->state == KFUNC_ABSENT)
 		log_info("Datapath: bpf (%s object); not kfunc: %s, and not needed", object, module->why);
 	else
@@ -235,8 +245,13 @@ static int run_open_datapath(struct run *run)
 	if (run->config.datapath != LEVEL_BPF)
 		kfunc_probe(&module);
 	options.kfunc = module.state == KFUNC_READY;
-	if (run->config.datapath == LEVEL_KFUNC && !options.kfunc)
-		return run_refuse_level(&module);
+	/*
+	 * Not by itself: a superpacket that leaves whole must be cut before it arrives, since XDP in skb mode drops what is longer than the
+	 * MTU, and a device may hand it to a receiver on this machine as it is.
+	 */
+	options.gso = options.kfunc && run->config.datapath == LEVEL_GSO;
+	if (run->config.datapath > LEVEL_BPF && !options.kfunc)
+		return run_refuse_level(run->config.datapath, &module);
 	err = datapath_open(&run->datapath, &options, &why);
 	if (err) {
 		log_error("Cannot load the BPF programs: %s (error %d)", why, -err);
@@ -334,7 +349,7 @@ static int run_publish(void *context)
 	snprintf(info.link_type, sizeof(info.link_type), "%s", netif_link_type_name(run->link_type));
 	snprintf(info.xdp_mode, sizeof(info.xdp_mode), "%s", config_xdp_mode_name(run->attachment.xdp_mode));
 	snprintf(info.datapath, sizeof(info.datapath), "%s",
-		 config_datapath_name(run->datapath.kfunc ? LEVEL_KFUNC : LEVEL_BPF));
+		 config_datapath_name(run_level(run)));
 	err = runfile_set_filters(&info, &run->filters);
 	if (!err)
 		err = runfile_publish(&run->runfile, &info);

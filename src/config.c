@@ -16,6 +16,7 @@ static const char *const datapaths[] = {
 	[LEVEL_AUTO] = "auto",
 	[LEVEL_BPF] = "bpf",
 	[LEVEL_KFUNC] = "kfunc",
+	[LEVEL_GSO] = "gso",
 };
 
 const char *config_xdp_mode_name(enum xdp_mode mode)
@@ -84,7 +85,7 @@ static int set_datapath(struct config *config, const char *value, struct parse_e
 			return 0;
 		}
 	}
-	return settings_refuse(error, "datapath: '%.40s' is wrong; expected auto, bpf or kfunc", value);
+	return settings_refuse(error, "datapath: '%.40s' is wrong; expected auto, bpf, kfunc or gso", value);
 }
 
 static int set_use_libxdp(struct config *config, const char *value, struct parse_error *error)

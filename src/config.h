@@ -33,6 +33,7 @@ enum datapath_level {
 	LEVEL_AUTO = 0, /* kfunc where that is possible, else bpf */
 	LEVEL_BPF,
 	LEVEL_KFUNC, /* with the kernel module */
+	LEVEL_GSO,   /* and superpackets stay whole */
 };
 
 struct config {
@@ -98,7 +99,7 @@ void config_free(struct config *config);
 /* `auto`, `skb`, `native`. */
 const char *config_xdp_mode_name(enum xdp_mode mode);
 
-/* `auto`, `bpf`, `kfunc`. */
+/* `auto`, `bpf`, `kfunc`, `gso`. */
 const char *config_datapath_name(enum datapath_level level);
 
 #endif

@@ -76,6 +76,7 @@ static int datapath_configure(const struct datapath *datapath, const struct data
 		.ethernet = options->ethernet,
 		.syncookies = datapath_has_syncookies(),
 		.kfunc_csum = datapath->kfunc,
+		.kfunc_gso = datapath->gso,
 		.release_mark = options->release_mark,
 		.staged_mark = options->staged_mark,
 		.ifindex = options->ifindex,
@@ -196,6 +197,7 @@ int datapath_load(struct datapath *datapath, enum datapath_object kind, const st
 	libbpf_set_print(datapath_libbpf_print);
 	datapath->kind = kind;
 	datapath->kfunc = options->kfunc && kind == DATAPATH_FULL;
+	datapath->gso = options->gso && datapath->kfunc;
 	datapath->object = datapath_open_object(kind);
 	if (!datapath->object)
 		return -errno;
@@ -283,7 +285,7 @@ int datapath_open(struct datapath *datapath, const struct datapath_options *opti
 	err = datapath_load(datapath, DATAPATH_FULL, options);
 	if (err && options->kfunc) {
 		log_debug("The BPF programs that call the kernel module do not load (%s), trying without it", strerror(-err));
-		without.kfunc = false;
+		without.kfunc = without.gso = false;
 		err = datapath_load(datapath, DATAPATH_FULL, &without);
 	}
 	if (!err)

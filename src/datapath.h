@@ -27,6 +27,7 @@ struct datapath {
 	struct bpf_object *object;
 	enum datapath_object kind;
 	bool kfunc; /* the programs call the kernel module */
+	bool gso;   /* for superpackets, too */
 	struct mimic_shared *shared; /* mapped, writable; what BPF reads */
 	struct filter_ports *ports;  /* of the filters that are set */
 	int egress_fd, ingress_fd, repair_fd, command_fd; /* programs */
@@ -46,6 +47,7 @@ struct datapath_map {
 struct datapath_options {
 	bool ethernet; /* frames of the interface begin with an Ethernet header */
 	bool kfunc;    /* call the kernel module, which kfunc_probe() has found */
+	bool gso;      /* and let it turn superpackets into TCP */
 	uint32_t release_mark, staged_mark; /* skb->mark values that nobody else uses */
 	uint32_t ifindex;
 	struct siphash_key isn_key; /* random */

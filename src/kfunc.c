@@ -20,7 +20,7 @@
 #define KFUNC_JIT	 "/proc/sys/net/core/bpf_jit_enable"
 
 /* What kmod/mimic_kfunc.h declares and bpf/ calls. */
-static const char *const kfunc_functions[] = { "mimic_csum_partial", "mimic_csum_move" };
+static const char *const kfunc_functions[] = { "mimic_csum_partial", "mimic_csum_move", "mimic_gso_prepare", "mimic_gso_convert" };
 
 static void __attribute__((format(printf, 3, 4)))
 kfunc_say(struct kfunc_probe *probe, enum kfunc_state state, const char *format, ...)

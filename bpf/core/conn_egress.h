@@ -52,6 +52,22 @@ CORE_FN void conn_egress_established(struct conn *conn, const struct env *env, _
 }
 
 /*
+ * Datagrams that come together, in a superpacket, and want to leave together; payload_len is that of all of them. Either the connection sends
+ * them all now, with one number after the other from eff->seq on, as conn_egress() would one by one: true and PASS. Or they have to be asked
+ * about one by one: false, and nothing has changed.
+ */
+CORE_FN bool conn_egress_whole(struct conn *conn, const struct env *env, __u32 payload_len, __u32 datagrams, struct effect *eff)
+{
+	if (conn->state != CONN_ESTABLISHED || conn->settings.padding || conn->held || conn_check_holds(conn) ||
+	    conn->snd_wnd < payload_len)
+		return false;
+	eff->epoch = conn->epoch;
+	conn_egress_established(conn, env, payload_len, false, eff);
+	conn->traffic.tx_packets += datagrams - 1;
+	return true;
+}
+
+/*
  * An ACK of ours that was decided on earlier leaves only now, so it says what is so now: the announced ack does not go back behind data
  * that left meanwhile. Whether it had to be changed, and its checksum with it. One of an older connection stays as it is.
  */

@@ -117,7 +117,7 @@ complete -c mimic -n '__mimic_is show check stats' -l json -d 'As a JSON documen
 complete -c mimic -n '__mimic_is run' -s L -l link-type -x -a 'eth none' -d 'What packets on the interface begin with'
 complete -c mimic -n '__mimic_is run' -s x -l xdp-mode -x -a 'skb native' -d 'How to attach to the receive path'
 complete -c mimic -n '__mimic_is run' -s X -l use-libxdp -d 'Attach through libxdp, beside other XDP programs'
-complete -c mimic -n '__mimic_is run' -l datapath -x -a 'auto bpf kfunc' -d 'Level of the datapath'
+complete -c mimic -n '__mimic_is run' -l datapath -x -a 'auto bpf kfunc gso' -d 'Level of the datapath'
 complete -c mimic -n '__mimic_is run' -l resolve-interval -x -d 'How often host names are looked up again, in seconds'
 complete -c mimic -n '__mimic_is run' -s h -l handshake -x -d 'Handshake: INTERVAL:RETRIES'
 complete -c mimic -n '__mimic_is run' -s k -l keepalive -x -d 'Keepalive: TIME:INTERVAL:RETRIES:STALE'

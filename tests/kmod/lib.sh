@@ -9,6 +9,7 @@
 #   kmod_kfunc KERNEL                run Mimic with the module and without in that kernel
 #   kmod_wireguard KERNEL LEVELS     carry the kernel's WireGuard at these levels of the datapath
 #   kmod_netem KERNEL LEVELS         carry datagrams over a bad link at these levels
+#   kmod_gso KERNEL                  send superpackets at level gso in that kernel
 #   kmod_load KERNEL DIR             load what lies in DIR in that kernel, and call it
 #   kmod_dkms KERNEL                 build and install it by DKMS in a Debian of that kernel's suite; load the result, and use
 #                                    it as that Debian would
@@ -355,6 +356,15 @@ kmod_kfunc()
 	vm_env+=("JIT_ALWAYS_ON=$(cat "$kernel"/{boot/config-"$release",lib/modules/"$release"/config} 2>/dev/null |
 				  grep -cx CONFIG_BPF_JIT_ALWAYS_ON=y)")
 	VM_TIMEOUT=${VM_TIMEOUT:-1400} vm_test "$name" kfunc "$dir/offload" "$modules"/{mimic,old,stub,no-btf}.ko
+}
+
+# kmod_gso KERNEL: runs tests/vm/guest-gso.sh with the module.
+kmod_gso()
+{
+	local name=$1 modules cc
+	vm_kernel "$name" && cc=$(vm_cc) && modules=$(kmod_modules "$name") &&
+		"$cc" -std=gnu11 -O2 -Wall -static -o "$kmod_tmp/offload" "$kmod_here/offload.c" || return 1
+	VM_TIMEOUT=${VM_TIMEOUT:-400} vm_test "$name" gso "$kmod_tmp/offload" "$modules/mimic.ko"
 }
 
 # kmod_wireguard KERNEL LEVELS: runs tests/vm/guest-wireguard.sh with the module.

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* offload on|off DEV...: switches the checksum offload of sent packets. (Guests have no ethtool.) */
+/*
+ * offload on|off|no-tso DEV...: switches the checksum offload of sent packets, or only the segmentation of TCP off. (Guests have no
+ * ethtool.)
+ */
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -15,7 +18,10 @@ int main(int argc, char **argv)
 	if (argc < 3 || fd < 0)
 		return 2;
 	for (int i = 2; i < argc; i++) {
-		struct ethtool_value value = { .cmd = ETHTOOL_STXCSUM, .data = !strcmp(argv[1], "on") };
+		struct ethtool_value value = {
+			.cmd = strcmp(argv[1], "no-tso") ? ETHTOOL_STXCSUM : ETHTOOL_STSO,
+			.data = !strcmp(argv[1], "on"),
+		};
 		struct ifreq request = { .ifr_data = (void *)&value };
 
 		strncpy(request.ifr_name, argv[i], IFNAMSIZ - 1);

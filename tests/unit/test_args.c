@@ -125,6 +125,8 @@ START_TEST(test_run_long)
 	check_everything();
 	ck_assert_int_eq(dispatch("mimic run --datapath=kfunc eth0"), 0);
 	ck_assert_int_eq(run_args.config.datapath, LEVEL_KFUNC);
+	ck_assert_int_eq(dispatch("mimic run --datapath=gso eth0"), 0);
+	ck_assert_int_eq(run_args.config.datapath, LEVEL_GSO);
 	ck_assert_int_eq(dispatch("mimic run --datapath bpf eth0 --datapath auto"), 0);
 	ck_assert_int_eq(run_args.config.datapath, LEVEL_AUTO);
 	ck_assert_int_eq(dispatch("mimic run --datapath=module eth0"), -EINVAL);

@@ -302,6 +302,10 @@ START_TEST(test_module_and_level)
 	facts.kernel.load_kfunc = true;
 	expect_line("datapath", CHECK_OK, "kfunc, with", NULL);
 	expect_line("module", CHECK_OK, "is loaded", NULL);
+	facts.config.config.datapath = LEVEL_GSO;
+	expect_line("datapath", CHECK_OK, "gso, with", NULL);
+	facts.kernel.load_kfunc = false;
+	expect_line("datapath", CHECK_PROBLEM, "datapath = gso", "auto");
 }
 END_TEST
 

@@ -2917,6 +2917,53 @@ START_TEST(test_starved_and_silent)
 }
 END_TEST
 
+/* A superpacket leaves whole where each of its datagrams would leave at once; else nothing happens, and they come one by one. */
+START_TEST(test_whole)
+{
+	const enum driver_state not_yet[] = { AT_IDLE, AT_SYN_SENT, AT_SYN_RECEIVED, AT_SIMULTANEOUS, AT_CLOSED };
+	struct conn_settings padded = driver_defaults;
+	struct driver d, one_by_one;
+	struct conn before;
+
+	for (size_t i = 0; i < sizeof(not_yet) / sizeof(*not_yet); i++) {
+		drv_goto(&d, not_yet[i], NULL);
+		before = d.c;
+		expect(!conn_egress_whole(&d.c, &d.env, 3000, 3, &d.eff));
+		expect(!memcmp(&before, &d.c, sizeof(before)));
+	}
+	drv_goto(&d, AT_ESTABLISHED, NULL);
+	d.c.snd_wnd = 3000; /* exactly enough */
+	one_by_one = d;
+	memset(&d.eff, 0, sizeof(d.eff));
+	expect(conn_egress_whole(&d.c, &d.env, 2500, 3, &d.eff));
+	expect_eq(d.eff.verdict, VERDICT_PASS);
+	expect_eq(d.eff.padding, 0);
+	drv_out(&one_by_one, 1000, false);
+	expect_eq(d.eff.seq, one_by_one.eff.seq);
+	expect_eq(d.eff.ack, one_by_one.eff.ack);
+	drv_out(&one_by_one, 1000, false);
+	drv_out(&one_by_one, 500, false);
+	expect_eq(d.c.snd_nxt, one_by_one.c.snd_nxt);
+	expect_eq(d.c.snd_wnd, one_by_one.c.snd_wnd);
+	expect_eq(d.c.traffic.tx_packets, one_by_one.c.traffic.tx_packets);
+	expect_eq(d.c.traffic.tx_bytes, one_by_one.c.traffic.tx_bytes);
+	before = d.c;
+	expect(!conn_egress_whole(&d.c, &d.env, 501, 1, &d.eff)); /* the window */
+	expect(conn_egress_whole(&one_by_one.c, &d.env, 400, 1, &d.eff));
+	d.c.held = 1; /* others wait */
+	expect(!conn_egress_whole(&d.c, &d.env, 100, 1, &d.eff));
+	d.c.held = 0;
+	d.c.check_probes = CONN_CHECK_PROBES_HOLD; /* the peer may be gone */
+	expect(!conn_egress_whole(&d.c, &d.env, 100, 1, &d.eff));
+	d.c.check_probes = before.check_probes;
+	expect(!memcmp(&before, &d.c, sizeof(before)));
+
+	padded.padding = 1;
+	drv_goto(&d, AT_ESTABLISHED, &padded);
+	expect(!conn_egress_whole(&d.c, &d.env, 100, 1, &d.eff));
+}
+END_TEST
+
 /* Nothing passes a datagram that is still on its way out, until the queue has moved for long without becoming empty. */
 START_TEST(test_place_in_the_queue)
 {
@@ -3240,6 +3287,7 @@ static void add_waiting_tests(TCase *tcase)
 	tcase_add_test(tcase, test_stuck);
 	tcase_add_test(tcase, test_starved_and_silent);
 	tcase_add_test(tcase, test_place_in_the_queue);
+	tcase_add_test(tcase, test_whole);
 	tcase_add_test(tcase, test_lost_while_draining);
 }
 
