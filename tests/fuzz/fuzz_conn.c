@@ -130,13 +130,23 @@ static void create(struct world *w)
 	w->tx_packets = w->tx_bytes = w->rx_packets = w->rx_bytes = 0;
 }
 
+/* A superpacket of one is sent as the datagram that it is, or nothing happens and it is to be asked about as one. */
 static void datagram_out(struct world *w, __u32 payload_len)
 {
+	struct effect eff = { 0 };
+	struct conn before, alone;
+	bool whole;
+
 	if (!w->exists)
 		create(w);
 	begin(w, EVENT_OUT);
 	w->payload_len = payload_len;
+	before = alone = w->c;
+	whole = conn_egress_whole(&alone, &w->env, payload_len, 1, &eff);
 	conn_egress(&w->c, &w->env, payload_len, false, &w->eff);
+	if (whole)
+		claim(w->eff.verdict == VERDICT_PASS && !memcmp(&eff, &w->eff, sizeof(eff)));
+	claim(!memcmp(&alone, whole ? &w->c : &before, sizeof(alone)));
 	end(w);
 }
 
