@@ -161,6 +161,7 @@ kmod_compilers()
 {
 	local arch
 	echo "$2"
+	# shellcheck disable=SC2013 # one word a line
 	for arch in $(awk -v suite="$1" '$3 == suite || $3 == suite "-backports" { print $2 }' "$vm_here/kernels" | sort -u); do
 		case $arch in
 		arm64) echo "$2-aarch64-linux-gnu" binutils-aarch64-linux-gnu ;;
@@ -243,6 +244,7 @@ kmod_inspect()
 kmod_programs()
 (
 	src=$kmod_srcdir/tests/kmod asm=$vm_triplet cc=$(vm_cc) || exit 1
+	# shellcheck disable=SC2030 # for this shell
 	vm_need "${CLANG:=clang}" clang || exit 1
 	flags=()
 	if ! vm_is_native; then
@@ -261,6 +263,7 @@ kmod_programs()
 # a kernel with just the types that mimic-btf needs.
 kmod_tiny_vmlinux()
 {
+	# shellcheck disable=SC2031 # it was for that one
 	echo "typedef unsigned int u32; const char banner[] = \"${2:+Linux version $2 (nobody)}\";
 		int use(struct __sk_buff { u32 len; } *skb) { return skb->len; }" |
 		"${CLANG:-clang}" -g -O2 -w -target bpf -x c -c -o "$1" - &&
@@ -452,6 +455,7 @@ kmod_secureboot()
 	openssl req -new -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=DKMS module signing key' -outform DER -keyout "$dir/foreign/key" \
 		-out "$dir/foreign/cert" && cp "$dir/kmod/mimic.ko" "$dir/foreign" && strip -g "$dir/foreign/mimic.ko" &&
 		"$kdir/scripts/sign-file" sha256 "$dir/foreign/key" "$dir/foreign/cert" "$dir/foreign/mimic.ko" || return 1
+	# shellcheck disable=SC2054 # as QEMU wants them
 	vm_qemu_args=(-machine smm=on -global driver=cfi.pflash01,property=secure,value=on
 		      -drive "if=pflash,unit=0,format=raw,readonly=on,file=$firmware/OVMF_CODE_4M.secboot.fd"
 		      -drive "if=pflash,unit=1,format=raw,file=$dir/vars.fd")

@@ -12,7 +12,7 @@ unit=mimic@wan0.service
 # failed WHAT: with what systemd knows of the unit
 failed()
 {
-	{ systemctl --no-pager -l status $unit; journalctl --no-pager -b -u $unit | tail -n 60; } >/tmp/unit.log 2>&1
+	{ systemctl --no-pager -l status "$unit"; journalctl --no-pager -b -u "$unit" | tail -n 60; } >/tmp/unit.log 2>&1
 	fail "$1"
 }
 

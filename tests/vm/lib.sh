@@ -320,7 +320,7 @@ vm_user_dir()
 	if vm_is_native; then
 		echo /
 	else
-		hash=$(echo "${vm_user_packages[@]} ${vm_dev_packages[@]}" | sha256sum | cut -c 1-8)
+		hash=$(echo "${vm_user_packages[@]}" "${vm_dev_packages[@]}" | sha256sum | cut -c 1-8)
 		vm_cached "user/$vm_userland-$vm_arch-$hash" vm_fetch_user "$vm_userland" "$vm_arch"
 	fi
 }
