@@ -6,7 +6,6 @@
 #   need COMMAND            skip the test where that is not installed
 #   quietly                 let other tests go first: some of them look at the clock
 #   finds COMMAND...        fail unless COMMAND, which looks at something wrong, finds it
-#   shell_scripts           print the names of all shell scripts
 
 cd "$SRCDIR" || exit
 

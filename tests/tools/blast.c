@@ -40,7 +40,7 @@ struct opts {
 
 static int make_socket(const struct opts *o, const union addr *bind_to)
 {
-	int family = o->has_to ? o->to.sa.sa_family : o->bind.sa.sa_family, on = 1, room = 8 << 20;
+	int family = o->has_to ? o->to.sa.sa_family : o->bind.sa.sa_family, on = 1, room = 8 << 20, gso = (int)o->gso;
 	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
@@ -50,7 +50,7 @@ static int make_socket(const struct opts *o, const union addr *bind_to)
 		die("SO_NO_CHECK: %s", strerror(errno));
 	if (o->gro && setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof(on)))
 		die("UDP_GRO: %s", strerror(errno));
-	if (o->gso && setsockopt(fd, SOL_UDP, UDP_SEGMENT, &(int){ (int)o->gso }, sizeof(int)))
+	if (o->gso && setsockopt(fd, SOL_UDP, UDP_SEGMENT, &gso, sizeof(gso)))
 		die("UDP_SEGMENT: %s", strerror(errno));
 	if (bind_to && bind(fd, &bind_to->sa, addr_len(bind_to)))
 		die("bind: %s", strerror(errno));
