@@ -426,13 +426,13 @@ static int renew_claim(struct runfile *runfile)
 
 int runfile_publish(struct runfile *runfile, const struct run_info *info)
 {
-	int err = 0;
+	int err;
 
 	if (!runfile_is_ours(runfile))
 		return -ESTALE;
-	if (runfile->inherited)
-		err = renew_claim(runfile);
-	return err ? err : replace(runfile, info);
+	err = replace(runfile, info);
+	/* Last: a successor who cannot publish leaves the claim to whom it belongs, and the file as it was. */
+	return err || !runfile->inherited ? err : renew_claim(runfile);
 }
 
 int runfile_inherit(struct runfile *runfile, const char *path, int fd)
