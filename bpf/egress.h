@@ -155,10 +155,7 @@ static __always_inline int egress_flow(struct __sk_buff *skb, struct work *w, st
 		w->mark = value->mark;
 	else
 		value->mark = w->mark;
-	value->l2 = w->l2;
-	if (!value->flow_label)
-		value->flow_label = w->flow_label;
-	w->flow_label = value->flow_label;
+	flow_keep_l2(w, value);
 	flow_unlock(value);
 	stage_end();
 	w->mtu = 0;

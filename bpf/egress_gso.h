@@ -48,10 +48,7 @@ static __always_inline bool egress_gso_flow(struct work *w, struct mimic_conn *v
 	whole = conn_egress_whole(&value->c, &w->env, w->plan.payload_len, w->datagrams, &w->eff);
 	w->window_scale = conn_window_scale(&value->c);
 	value->mark = w->mark;
-	value->l2 = w->l2;
-	if (!value->flow_label)
-		value->flow_label = w->flow_label;
-	w->flow_label = value->flow_label;
+	flow_keep_l2(w, value);
 	flow_unlock(value);
 	return whole;
 }

@@ -113,6 +113,15 @@ static __always_inline bool flow_lock(struct mimic_conn *value, const struct con
 	return false;
 }
 
+/* What the daemon's segments are made of: the latest Ethernet header, and the first flow label, which the packet gets as well. Locked. */
+static __always_inline void flow_keep_l2(struct work *w, struct mimic_conn *value)
+{
+	value->l2 = w->l2;
+	if (!value->flow_label)
+		value->flow_label = w->flow_label;
+	w->flow_label = value->flow_label;
+}
+
 /* Counts a packet that the shell drops, of a connection or (NULL) of none. */
 static __always_inline void flow_drop(const struct work *w, struct mimic_conn *value, const enum reason reason)
 {
