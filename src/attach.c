@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,11 +35,18 @@ static const char *attach_xdp_problem(int err)
 }
 
 /* Whether @err is due to another XDP program: some drivers say -EBUSY for reasons of their own. */
-static bool attach_is_taken(int ifindex, int err)
+/* The id of the XDP program on the interface, 0: there is none, or -errno. */
+static int64_t attach_xdp_there(int ifindex)
 {
 	__u32 id = 0;
+	int err = bpf_xdp_query_id(ifindex, 0, &id);
 
-	return (err == -EBUSY || err == -EEXIST) && !bpf_xdp_query_id(ifindex, 0, &id) && id;
+	return err ? err : (int64_t)id;
+}
+
+static bool attach_is_taken(int ifindex, int err)
+{
+	return (err == -EBUSY || err == -EEXIST) && attach_xdp_there(ifindex) > 0;
 }
 
 int attach_ingress(struct attachment *attachment, int ifindex, int prog_fd, enum xdp_mode mode)
@@ -84,13 +92,6 @@ static int attach_try_libxdp(struct attachment *attachment, int ifindex, struct 
 	return object ? libxdp_attach(&attachment->libxdp, object, ifindex, mode == XDP_MODE_NATIVE) : -errno;
 }
 
-static bool attach_is_alone(int ifindex)
-{
-	__u32 xdp = 0;
-
-	return !bpf_xdp_query_id(ifindex, 0, &xdp) && !xdp;
-}
-
 int attach_ingress_shared(struct attachment *attachment, int ifindex, struct bpf_object *(*open)(void *context), void *context,
 			  enum xdp_mode mode)
 {
@@ -112,7 +113,7 @@ int attach_ingress_shared(struct attachment *attachment, int ifindex, struct bpf
 	if (err == -ENOPKG) {
 		log_warn("Cannot attach through libxdp: it cannot use its dispatcher here (is the BPF file system mounted and writable at "
 			 "/sys/fs/bpf? -vv shows its words); going on without, alone on the interface");
-	} else if (err == -EINVAL && attach_is_alone(ifindex)) {
+	} else if (err == -EINVAL && !attach_xdp_there(ifindex)) {
 		/* Nobody else is in the way, so it is the kernel that refuses: a program that changes packets, under a dispatcher that does not. */
 		log_warn("Cannot attach through libxdp: the kernel refuses its dispatcher (kernels since 6.13 and 6.12.5 want xdp-tools of June 2025 "
 			 "or later; -vv shows the words of libxdp); going on without, alone on the interface");
@@ -208,7 +209,6 @@ static bool attach_remove_clsact(int ifindex, bool ingress, bool *made)
 
 void attach_clear(struct attachment *attachment, int ifindex)
 {
-	__u32 xdp = 0;
 	const char *why;
 	bool egress, ingress;
 
@@ -216,7 +216,7 @@ void attach_clear(struct attachment *attachment, int ifindex)
 	egress = attach_remove_clsact(ifindex, false, &attachment->made_clsact);
 	ingress = attach_remove_clsact(ifindex, true, &attachment->made_clsact);
 	/* Only where somebody's program is there at all: the library need not be loaded to find out that there is none. */
-	if (!bpf_xdp_query_id(ifindex, 0, &xdp) && xdp && !libxdp_open(&why) && libxdp_clear(ifindex) > 0)
+	if (attach_xdp_there(ifindex) > 0 && !libxdp_open(&why) && libxdp_clear(ifindex) > 0)
 		log_info("Removed the XDP program of an instance that was killed");
 	if (egress || ingress)
 		log_info("Removed the TC filters of an instance that was killed");
